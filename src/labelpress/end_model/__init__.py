@@ -1,0 +1,1 @@
+"""End models: what is trained on a label version, on program labels and answers together."""
