@@ -1,0 +1,251 @@
+"""Certified accuracy: the share of labelled rows whose label is right, with an interval."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from scipy.special import betaincinv, ndtri
+
+from labelpress.errors import LabelpressError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+Status = Literal["certified", "approximate", "not certified", "uncertified"]
+Method = Literal["prediction-powered Wilson", "exact", "worst case", "none"]
+
+_FEWEST_FOR_WILSON = 30
+"""With fewer audits the exact interval is used."""
+
+_FEWEST_PER_COHORT = 10
+"""A cohort with fewer audits is pooled with its neighbour."""
+
+_LEAST_RESPONSE = 0.8
+"""Below this share of answered audits, those who did not answer could decide the accuracy."""
+
+
+@dataclass(frozen=True, slots=True)
+class CohortConfidence:
+    """What is known of every labelled row of a cohort: how sure the label model is."""
+
+    rows: int
+    """Labelled rows."""
+    confidence_sum: float
+    """Sum of the probability of the row's own label."""
+    confidence_sumsq: float
+    """Sum of its square."""
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """An accuracy one can sign, or the reason why not."""
+
+    estimate: float | None
+    low: float
+    high: float
+    audits: int
+    """Answered audits of labelled rows."""
+    response_rate: float | None
+    """Answered over asked; None where nothing was asked."""
+    method: Method
+    status: Status
+    width_vs_wilson: float | None
+    """Width over that of Wilson's interval on the same audits."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON."""
+        return asdict(self)
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> Certificate:
+        """Read what `to_json` wrote."""
+        return Certificate(**data)
+
+
+def certify(
+    correct: NDArray[np.bool_],
+    confidence: NDArray[np.float64],
+    cohorts: NDArray[np.str_],
+    population: Mapping[str, CohortConfidence],
+    asked: Mapping[str, int] | int,
+    *,
+    level: float = 0.95,
+    reserved: bool = True,
+) -> Certificate:
+    """
+    Return the accuracy of a label set with its interval, from audits that taught nothing.
+
+    `correct` (a,) says whether the published label of an audited row is right, `confidence` (a,)
+    is the label model's probability of that label, `cohorts` (a,) the row's cohort; `population`
+    sums the confidence over all labelled rows of each cohort; `asked` counts the audits put before
+    experts, answered or not. Pass `reserved=False` where the audits also taught the model
+    and everything was cross-fitted: the result is then at best `approximate`.
+
+    The estimate is prediction-powered with a tuned weight (PPI++, Angelopoulos, Duchi and Zrnic
+    2023), that is, the regression estimator of survey sampling (Cochran 1977, section 7): the mean
+    over the audits, corrected by how far their confidence is from that of all rows, cohort by
+    cohort. Its interval has Wilson's form (1927), because the normal form undercovers near 1: the
+    audits count for 1 / (1 - R2) as many, R2 being the variance of correctness that confidence
+    explains (adjusted for its being estimated). With fewer than 30 audits, no error or only errors
+    it is Clopper and Pearson's exact one (1934). When fewer than 80 % of the audits were answered,
+    the rest is taken as all wrong for the lower end and all right for the upper one.
+
+    Raises `LabelpressError` where the arrays do not fit together or a cohort is not known.
+    """
+    _check(correct, confidence, cohorts, population)
+    put = asked if isinstance(asked, int) else sum(asked.values())
+    audits = len(correct)
+    response = min(1.0, audits / put) if put else None
+    if audits == 0:
+        return Certificate(None, 0.0, 1.0, 0, response, "none", "uncertified", None)
+    groups = _pool(population, cohorts)
+    share, effective = _stratified(correct, cohorts, groups)
+    plain = wilson(share, audits, level)
+    estimate, low, high, method = _interval(
+        correct, confidence, groups, cohorts, share=share, effective=effective, level=level
+    )
+    status: Status = "certified" if reserved else "approximate"
+    if response is None or response < _LEAST_RESPONSE:
+        answered = response or 0.0
+        low, high = answered * low, answered * high + 1 - answered
+        method, status = "worst case", "not certified"
+    return Certificate(
+        estimate=estimate,
+        low=low,
+        high=high,
+        audits=audits,
+        response_rate=response,
+        method=method,
+        status=status,
+        width_vs_wilson=(high - low) / (plain[1] - plain[0]),
+    )
+
+
+def wilson(share: float, n: float, level: float = 0.95) -> tuple[float, float]:
+    """Return Wilson's score interval for a share seen in `n` draws; n need not be whole."""
+    z = float(ndtri(0.5 + level / 2))
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + (z / (2 * n)) ** 2)
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def clopper_pearson(right: float, n: float, level: float = 0.95) -> tuple[float, float]:
+    """Return the exact interval for `right` of `n` draws; never covers less than `level`."""
+    tail = (1 - level) / 2
+    low = float(betaincinv(right, n - right + 1, tail)) if right > 0 else 0.0
+    high = float(betaincinv(right + 1, n - right, 1 - tail)) if right < n else 1.0
+    return low, high
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Cohorts that are estimated together."""
+
+    names: tuple[str, ...]
+    share: float
+    """Of the labelled rows."""
+    confidence: float
+    """Mean over its labelled rows."""
+
+
+def _interval(
+    correct: NDArray[np.bool_],
+    confidence: NDArray[np.float64],
+    groups: list[_Group],
+    cohorts: NDArray[np.str_],
+    *,
+    share: float,
+    effective: float,
+    level: float,
+) -> tuple[float, float, float, Method]:
+    """Return estimate, lower and upper end, and the method they come from."""
+    audits = len(correct)
+    if audits < _FEWEST_FOR_WILSON or correct.all() or not correct.any():
+        low, high = clopper_pearson(share * effective, effective, level)
+        return share, low, high, "exact"
+    residual, spread, gap = np.empty(audits), np.empty(audits), 0.0
+    for group in groups:
+        rows = np.isin(cohorts, group.names)
+        if not rows.any():
+            continue
+        residual[rows] = correct[rows] - correct[rows].mean()
+        spread[rows] = confidence[rows] - confidence[rows].mean()
+        gap += group.share * (group.confidence - confidence[rows].mean())
+    moved = float((spread**2).sum())
+    slope = float((residual * spread).sum()) / moved if moved > 0 else 0.0
+    within = float((residual**2).sum())
+    left = float(((residual - slope * spread) ** 2).sum()) / within if within > 0 else 1.0
+    # one more parameter was fitted than by the mean alone
+    unexplained = min(1.0, left * (audits - 1) / (audits - 2))
+    if unexplained == 1.0:
+        slope = 0.0
+    shift = slope * gap
+    low, high = wilson(share, effective / unexplained, level)
+    estimate = min(1.0, max(0.0, share + shift))
+    return estimate, max(0.0, low + shift), min(1.0, high + shift), "prediction-powered Wilson"
+
+
+def _stratified(
+    correct: NDArray[np.bool_], cohorts: NDArray[np.str_], groups: list[_Group]
+) -> tuple[float, float]:
+    """Return the accuracy weighted by cohort, and how many uniform draws the audits equal."""
+    share, inverse, weight = 0.0, 0.0, 0.0
+    for group in groups:
+        rows = np.isin(cohorts, group.names)
+        if rows.any():
+            share += group.share * float(correct[rows].mean())
+            inverse += group.share**2 / int(rows.sum())
+            weight += group.share
+    return share / weight, weight**2 / inverse
+
+
+def _pool(population: Mapping[str, CohortConfidence], audited: NDArray[np.str_]) -> list[_Group]:
+    """Join neighbouring cohorts (in order of name, so of period) until each has enough audits."""
+    present = [name for name in sorted(population) if population[name].rows > 0]
+    total = sum(population[name].rows for name in present)
+    names: list[list[str]] = [[]]
+    for name in present:
+        names[-1].append(name)
+        if np.isin(audited, names[-1]).sum() >= _FEWEST_PER_COHORT:
+            names.append([])
+    last = names.pop()
+    if names:
+        names[-1].extend(last)
+    else:
+        names = [last]
+    groups = []
+    for joined in names:
+        rows = sum(population[name].rows for name in joined)
+        confidence = sum(population[name].confidence_sum for name in joined)
+        groups.append(_Group(tuple(joined), rows / total, confidence / rows))
+    return groups
+
+
+def _check(
+    correct: NDArray[np.bool_],
+    confidence: NDArray[np.float64],
+    cohorts: NDArray[np.str_],
+    population: Mapping[str, CohortConfidence],
+) -> None:
+    """Refuse audits that cannot belong to this population."""
+    if not len(correct) == len(confidence) == len(cohorts):
+        raise LabelpressError(
+            f"certify: {len(correct)} verdicts, {len(confidence)} confidences and {len(cohorts)} "
+            "cohorts; give one of each per audited row."
+        )
+    wrong = np.flatnonzero(~((confidence >= 0) & (confidence <= 1)))
+    if len(wrong):
+        raise LabelpressError(
+            f"certify: confidence {confidence[wrong[0]]} of audit {wrong[0]} is no probability."
+        )
+    for cohort in sorted(set(cohorts.tolist())):
+        if cohort not in population or population[cohort].rows <= 0:
+            raise LabelpressError(
+                f"certify: an audit belongs to cohort {cohort!r}, which has no labelled rows; pass "
+                "only audits of rows that this version labels."
+            )

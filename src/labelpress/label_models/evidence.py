@@ -1,0 +1,76 @@
+"""What an estimator may look at: pattern counts, weighted answers, the base rate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from labelpress.label_models.contract import Answered, Floats, VoteMatrix
+    from labelpress.votes import Patterns
+
+_LARGEST_WEIGHT = 10.0
+"""No answer counts for more than this many average ones: inverse propensities have long tails."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Checked input of one fit; answers may be none, and then have length zero."""
+
+    patterns: Patterns
+    votes: VoteMatrix
+    """Votes of the answered rows, shape (a, m)."""
+    labels: NDArray[np.int64]
+    """Shape (a,)."""
+    weights: Floats
+    """How many answers each counts for, shape (a,); mean one."""
+    base_rate: Floats
+    """Shape (K,)."""
+    base_rate_given: bool
+    """False where nobody measured or declared it: it is uniform then."""
+
+    @property
+    def classes(self) -> int:
+        """The number of classes."""
+        return len(self.base_rate)
+
+    @property
+    def heuristics(self) -> int:
+        """The number of heuristics."""
+        return int(self.patterns.votes.shape[1])
+
+    def taught_by(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Evidence:
+        """Return the same evidence with some of the answers only, for cross-validation."""
+        return Evidence(
+            self.patterns,
+            self.votes[rows],
+            self.labels[rows],
+            self.weights[rows],
+            self.base_rate,
+            self.base_rate_given,
+        )
+
+
+def answer_weights(answered: Answered) -> Floats:
+    """
+    Return how much each answer counts, shape (a,), mean one.
+
+    Audits stand for the whole source by themselves, and so do the other answers by inverse
+    propensity (Hajek 1971); the two estimates are pooled by their effective sample sizes (Kish
+    1965), which keeps a few rows of tiny propensity from drowning the audits.
+    """
+    weights = np.ones(len(answered))
+    for group in (answered.audit, ~answered.audit):
+        if not group.any():
+            continue
+        inverse = 1 / answered.propensity[group]
+        inverse = np.minimum(inverse / inverse.mean(), _LARGEST_WEIGHT)
+        effective = inverse.sum() ** 2 / (inverse**2).sum()
+        weights[group] = inverse / inverse.sum() * effective
+    if len(weights):
+        weights /= weights.mean()
+    return weights

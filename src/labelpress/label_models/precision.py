@@ -1,0 +1,112 @@
+"""How often a heuristic's vote is right: precisions learnt from answers, and shrunk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import betaln
+
+from labelpress.label_models.contract import Lift
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from labelpress.label_models.contract import Floats
+    from labelpress.label_models.evidence import Evidence
+
+_STRENGTHS = 2.0 ** np.arange(0, 8)
+"""Candidate prior sizes, in answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Precisions:
+    """Precision of every (heuristic, class voted), shrunk towards what heuristics here reach."""
+
+    mean: Floats
+    """Shape (m, K)."""
+    right: Floats
+    """Weighted answers for which the vote was right, shape (m, K)."""
+    total: Floats
+    """Weighted answers with that vote, shape (m, K)."""
+    prior_mean: float
+    prior_strength: float
+    """How many answers the prior counts for."""
+
+
+def learn_precisions(evidence: Evidence) -> Precisions:
+    """
+    Estimate P(label = k | heuristic j votes k) from the answers.
+
+    A beta prior common to all heuristics: its mean is their pooled precision, its strength the one
+    under which the answers are most likely (empirical Bayes with a beta-binomial, Efron and Morris
+    1975), so few answers move a heuristic little and many move it freely.
+    """
+    shape = (evidence.heuristics, evidence.classes)
+    right, total = np.zeros(shape), np.zeros(shape)
+    for heuristic in range(evidence.heuristics):
+        cast = evidence.votes[:, heuristic]
+        voted = cast >= 0
+        np.add.at(total[heuristic], cast[voted], evidence.weights[voted])
+        agreed = voted & (cast == evidence.labels)
+        np.add.at(right[heuristic], cast[agreed], evidence.weights[agreed])
+    # one answer right and one wrong, so that no pooled precision is 0 or 1
+    mean = float((right.sum() + 1) / (total.sum() + 2))
+    seen = total > 0
+    likelihood = [
+        float(
+            (
+                betaln(right[seen] + s * mean, (total - right)[seen] + s * (1 - mean))
+                - betaln(s * mean, s * (1 - mean))
+            ).sum()
+        )
+        for s in _STRENGTHS
+    ]
+    strength = float(_STRENGTHS[int(np.argmax(likelihood))])
+    shrunk = (right + strength * mean) / (total + strength)
+    return Precisions(shrunk, right, total, mean, strength)
+
+
+def measure_lifts(
+    evidence: Evidence, probability: Floats, heuristics: Sequence[str]
+) -> tuple[Lift, ...]:
+    """
+    Return what each heuristic's votes are worth under a fitted model.
+
+    `probability` holds the model's class probabilities of the patterns, shape (P, K). With answers
+    the precision is the shrunk one; without, the share of votes that the model itself believes.
+    A heuristic that votes for several classes gets the mean over its votes.
+    """
+    patterns = evidence.patterns
+    precisions = learn_precisions(evidence) if len(evidence.labels) else None
+    lifts = []
+    for place, heuristic in enumerate(heuristics):
+        cast = patterns.votes[:, place]
+        voted = np.flatnonzero(cast >= 0)
+        votes = np.bincount(cast[voted], weights=patterns.counts[voted], minlength=evidence.classes)
+        answered = int((evidence.votes[:, place] >= 0).sum())
+        if not votes.sum():
+            lifts.append(Lift(heuristic, 0, answered, None, None, "model"))
+            continue
+        if precisions is not None and answered:
+            precision = precisions.mean[place]
+        else:
+            believed = np.bincount(
+                cast[voted],
+                weights=patterns.counts[voted] * probability[voted, cast[voted]],
+                minlength=evidence.classes,
+            )
+            precision = believed / np.maximum(votes, 1)
+        share = votes / votes.sum()
+        lifts.append(
+            Lift(
+                heuristic,
+                int(votes.sum()),
+                answered,
+                float((share * precision).sum()),
+                float((share * precision / evidence.base_rate).sum()),
+                "answers" if precisions is not None and answered else "model",
+            )
+        )
+    return tuple(lifts)

@@ -1,0 +1,208 @@
+"""
+How a fitted label model turns votes into probabilities: three small rules and their JSON.
+
+Sums over heuristics and classes run in a fixed order and never through BLAS, whose order of
+summation depends on the shape: a row has the same bits alone and in any batch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from labelpress.label_models.contract import Floats, VoteMatrix
+
+_ROWS_AT_ONCE = 16_384
+"""Keeps a block's logits in the cache; the result does not depend on it."""
+
+_TIE = 1e-9
+"""Two shares nearer than this are tied: they come from sums of the same few numbers."""
+
+
+class Rule(Protocol):
+    """Votes in, probabilities out; frozen and made of plain numbers."""
+
+    def predict(self, votes: VoteMatrix) -> Floats:
+        """Return class probabilities, shape (n, K)."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON that `rule_from_json` reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class VoteShares:
+    """
+    Shares of the votes, the base rate counting as one more vote that is split among the classes.
+
+    So the base rate decides ties and rows without votes and can overrule nothing else.
+    """
+
+    base_rate: Floats
+    """Shape (K,)."""
+
+    def predict(self, votes: VoteMatrix) -> Floats:
+        """Return class probabilities, shape (n, K)."""
+        counts = np.tile(self.base_rate, (len(votes), 1))
+        for label in range(len(self.base_rate)):
+            counts[:, label] += (votes == label).sum(axis=1)
+        return np.asarray(counts / _row_sums(counts)[:, None])
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON."""
+        return {"rule": "vote-shares", "base_rate": self.base_rate.tolist()}
+
+
+@dataclass(frozen=True, slots=True)
+class LogLinear:
+    """Logits that start at an intercept and to which every vote adds its own vector."""
+
+    intercept: Floats
+    """Logits of a row on which everybody abstains, shape (K,)."""
+    index: NDArray[np.int32]
+    """Row of `weights` for a heuristic's vote, shape (m, K + 1); 0 (the last column too: abstain,
+    which is -1) adds nothing."""
+    weights: Floats
+    """Shape (S + 1, K) for the S votes that mean something; row 0 is zero."""
+
+    @staticmethod
+    def of(intercept: Floats, vectors: dict[tuple[int, int], Floats], heuristics: int) -> LogLinear:
+        """Make a rule from the vector of each (heuristic, class voted)."""
+        classes = len(intercept)
+        index = np.zeros((heuristics, classes + 1), dtype=np.int32)
+        weights = np.zeros((len(vectors) + 1, classes))
+        for place, ((heuristic, label), vector) in enumerate(sorted(vectors.items()), start=1):
+            index[heuristic, label] = place
+            weights[place] = vector
+        return LogLinear(intercept, index, weights)
+
+    def logits(self, votes: VoteMatrix) -> Floats:
+        """Return logits, shape (n, K)."""
+        result = np.empty((len(votes), len(self.intercept)))
+        for start in range(0, len(votes), _ROWS_AT_ONCE):
+            block = np.ascontiguousarray(votes[start : start + _ROWS_AT_ONCE].T)
+            logits = np.tile(self.intercept, (block.shape[1], 1))
+            for heuristic, cast in enumerate(block):
+                place = self.index[heuristic][cast]
+                rows = np.flatnonzero(place)
+                # adding the zero vector changes no bits, so either road gives the same result
+                if 2 * len(rows) > len(place):
+                    logits += self.weights[place]
+                elif len(rows):
+                    logits[rows] += self.weights[place[rows]]
+            result[start : start + _ROWS_AT_ONCE] = logits
+        return result
+
+    def predict(self, votes: VoteMatrix) -> Floats:
+        """Return class probabilities, shape (n, K)."""
+        return softmax(self.logits(votes))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON; votes that mean nothing are left out."""
+        heuristics, labels = np.nonzero(self.index[:, :-1])
+        return {
+            "rule": "log-linear",
+            "heuristics": len(self.index),
+            "intercept": self.intercept.tolist(),
+            "votes": [
+                [int(j), int(k), self.weights[self.index[j, k]].tolist()]
+                for j, k in zip(heuristics, labels, strict=True)
+            ],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class TieBreak:
+    """
+    The first rule, whose ties for the top and rows without votes are decided by the second.
+
+    Where the first rule has one winner the result is the first rule's. Where several classes are
+    tied, the second rule splits among them what the first gives to them together.
+    """
+
+    first: Rule
+    second: Rule
+
+    def predict(self, votes: VoteMatrix) -> Floats:
+        """Return class probabilities, shape (n, K)."""
+        probability = self.first.predict(votes)
+        tied = np.asarray(probability >= probability.max(axis=1, keepdims=True) - _TIE)
+        silent = np.asarray((votes < 0).all(axis=1))
+        rows = np.flatnonzero((tied.sum(axis=1) > 1) | silent)
+        if len(rows) == 0:
+            return probability
+        second = self.second.predict(votes[rows])
+        among = tied[rows] | silent[rows, None]
+        held = np.where(among, probability[rows], 0.0)
+        # a floor keeps a class that the second rule excludes from dividing zero by zero
+        split = np.where(among, np.maximum(second, 1e-12), 0.0)
+        split *= (_row_sums(held) / _row_sums(split))[:, None]
+        probability[rows] = np.where(among, split, probability[rows])
+        return probability
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON."""
+        return {"rule": "tie-break", "first": self.first.to_json(), "second": self.second.to_json()}
+
+
+@dataclass(frozen=True, slots=True)
+class Average:
+    """The weighted mean of the probabilities of several rules."""
+
+    members: tuple[Rule, ...]
+    weights: tuple[float, ...]
+    """Sum to one."""
+
+    def predict(self, votes: VoteMatrix) -> Floats:
+        """Return class probabilities, shape (n, K)."""
+        total = self.members[0].predict(votes) * self.weights[0]
+        for member, weight in zip(self.members[1:], self.weights[1:], strict=True):
+            total += member.predict(votes) * weight
+        return total
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON."""
+        return {
+            "rule": "average",
+            "members": [member.to_json() for member in self.members],
+            "weights": list(self.weights),
+        }
+
+
+def rule_from_json(data: dict[str, Any]) -> Rule:
+    """Return the rule that `to_json` wrote; raises `KeyError` or `ValueError` on damaged JSON."""
+    match data["rule"]:
+        case "vote-shares":
+            return VoteShares(np.array(data["base_rate"], dtype=np.float64))
+        case "log-linear":
+            vectors = {
+                (int(j), int(k)): np.array(vector, dtype=np.float64)
+                for j, k, vector in data["votes"]
+            }
+            intercept = np.array(data["intercept"], dtype=np.float64)
+            return LogLinear.of(intercept, vectors, int(data["heuristics"]))
+        case "tie-break":
+            return TieBreak(rule_from_json(data["first"]), rule_from_json(data["second"]))
+        case "average":
+            members = tuple(rule_from_json(member) for member in data["members"])
+            return Average(members, tuple(float(weight) for weight in data["weights"]))
+        case unknown:
+            raise ValueError(f"{unknown!r} is not a prediction rule")
+
+
+def softmax(logits: Floats) -> Floats:
+    """Return probabilities from logits, shape (n, K), row by row with the same bits."""
+    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(odds / _row_sums(odds)[:, None])
+
+
+def _row_sums(values: Floats) -> Floats:
+    """Add the columns in their order."""
+    total = values[:, 0].copy()
+    for column in range(1, values.shape[1]):
+        total += values[:, column]
+    return total
