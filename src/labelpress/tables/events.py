@@ -69,8 +69,13 @@ class EventTable:
 
     def has(self, batch: str, number: int = 1) -> bool:
         """Say whether a batch has been appended."""
+        return (self.last(batch) or 0) >= number
+
+    def last(self, batch: str) -> int | None:
+        """Return the last number appended under a batch id; None where there is none."""
         table = self._open()
-        return table is not None and _has(table, batch, number)
+        last: int | None = None if table is None else table.transaction_version(batch)
+        return last
 
     def append(
         self,
@@ -83,7 +88,7 @@ class EventTable:
         """
         Append a batch; return False, and write nothing, where it is in the table already.
 
-        Numbers of one batch id only grow: a number up to the last one counts as appended. An
+        Numbers of one batch id start at 1 and grow: one up to the last counts as appended. An
         empty frame is remembered like any other. With `expect_version` the batch lands only if
         the table still is at that version (None: does not exist), else
         `PublicationRefusedError` names the version found. Raises `StoreError` where the columns
@@ -199,5 +204,4 @@ def create_table(
 
 
 def _has(table: DeltaTable, batch: str, number: int) -> bool:
-    last = table.transaction_version(batch)
-    return last is not None and last >= number
+    return (table.transaction_version(batch) or 0) >= number

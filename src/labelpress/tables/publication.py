@@ -1,0 +1,332 @@
+"""The labels table: label versions are published, restored and read here, and nowhere else."""
+
+from __future__ import annotations
+
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+import polars as pl
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, Transaction
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.transaction import AddAction
+
+from labelpress.errors import PublicationRefusedError, StoreError
+from labelpress.tables import rules
+from labelpress.tables.events import create_table
+from labelpress.tables.faults import explain, store_faults
+from labelpress.tables.files import Files
+from labelpress.tables.label_files import RowIdType, label_schema, write_label_file
+from labelpress.tables.options import delta_options, resolve
+from labelpress.tables.versions import (
+    Kind,
+    LabelFile,
+    LabelVersion,
+    Publication,
+    commit_metadata,
+    publications,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from deltalake.transaction import RemoveAction
+
+__all__ = ["Kind", "LabelFile", "LabelTable", "LabelVersion", "Publication", "RowIdType"]
+
+_ATTEMPTS = 10
+_LOOKS_AT_ONCE = 16
+
+
+@dataclass(frozen=True)
+class LabelTable:
+    """The labels table of a store, as a value that travels to workers."""
+
+    uri: str
+    storage_options: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "uri", resolve(self.uri))
+
+    def create(self, row_id_type: RowIdType) -> None:
+        """
+        Create the table; nothing happens where it exists.
+
+        Raises `StoreError` where its row ids are of the other type.
+        """
+        found = self.row_id_type()
+        if found is None:
+            schema = label_schema(row_id_type)
+            with store_faults("Creating the labels table", self.uri):
+                create_table(self.uri, schema, self._options, {}, partition_by=["part"])
+            found = self.row_id_type()
+        if found != row_id_type:
+            raise StoreError(
+                f"row_id is {found} in the store at {self.uri}, but {row_id_type} in the source. "
+                "Cast the source's id column, or use another [store] uri."
+            )
+
+    def row_id_type(self) -> RowIdType | None:
+        """Return the type of the row ids; None where the table does not exist."""
+        table = self._open()
+        if table is None:
+            return None
+        types = {item.name: str(item.type) for item in pa.schema(table.schema().to_arrow())}
+        return "int64" if types["row_id"] == "int64" else "string"
+
+    def versions(self) -> tuple[LabelVersion, ...]:
+        """Return the publications, oldest first; creation and maintenance are none."""
+        table = self._open()
+        return () if table is None else publications(table.history())
+
+    def current(self) -> LabelVersion | None:
+        """Return the publication that consumers read now."""
+        versions = self.versions()
+        return versions[-1] if versions else None
+
+    def find(self, version: int | None = None, period: str | None = None) -> LabelVersion:
+        """
+        Return a publication: by version, the last printing of a period, or the current one.
+
+        A period's printing is found also after it was rolled back. Raises `StoreError` where
+        there is none such.
+        """
+        versions = self.versions()
+        if not versions:
+            raise StoreError(f"No label version has been published at {self.uri} yet.")
+        if version is not None:
+            found = [known for known in versions if known.version == version]
+            last = [str(known.version) for known in versions]
+            asked = f"{version} is not a label version"
+        elif period is not None:
+            printed = [known for known in versions if known.kind != "restore"]
+            found = [known for known in printed if known.period == period]
+            last = list(dict.fromkeys(known.period for known in printed))
+            asked = f"{period!r} is not a period with a label version"
+        else:
+            return versions[-1]
+        if not found:
+            raise StoreError(f"{asked} of {self.uri}; the last ones are {', '.join(last[-5:])}.")
+        return found[-1]
+
+    def files(self, version: int | None = None) -> tuple[LabelFile, ...]:
+        """Return the files of a publication (None: the current one) in order of part."""
+        if version is None and self.current() is None:
+            return ()
+        return _files(self._at(self.find(version).version))
+
+    def read(self, version: int | None = None) -> pl.LazyFrame:
+        """Return the labels of a publication (None: the current one), pinned to its version."""
+        found = self.find(version)
+        return pl.scan_delta(self.uri, version=found.version, storage_options=self._options)
+
+    def write(self, part: str, run: str, frame: pl.DataFrame) -> LabelFile:
+        """Write the labels of a partition as a candidate file that no reader sees yet."""
+        return write_label_file(self._store, part, run, frame)
+
+    def publish(self, publication: Publication) -> LabelVersion:
+        """
+        Publish a candidate in one commit, or not at all.
+
+        A run that published this slot already gets its version back. Raises
+        `PublicationRefusedError`, naming the version found, where somebody else was first, and
+        where a rule of `labelpress.tables.rules` fails.
+        """
+        sizes = self._sizes(publication.files)
+        for _ in range(_ATTEMPTS):
+            table, state = self._state(publication.period)
+            mine = rules.already_published(publication, state)
+            if mine is not None:
+                return mine
+            rules.check_slot(publication, state)
+            rules.check_table(state, f"Run {publication.run} may not publish")
+            rules.check_parts(publication, state)
+            rules.check_files(publication, state, sizes)
+            self._check_columns(table, publication)
+            if self._commit(table, publication):
+                return self.find(state.version + 1)
+        raise _busy(f"Run {publication.run} could not publish")
+
+    def restore(
+        self, version: int, reason: str, who: str, *, base_version: int | None = None
+    ) -> LabelVersion:
+        """
+        Bring back the labels of an earlier publication as a new label version.
+
+        The printings since then keep their slots: what was printed stays printed. Restoring what
+        is current already returns the current version. With `base_version` it is refused when
+        the current version is no longer the one that the person saw.
+        """
+        for _ in range(_ATTEMPTS):
+            table, state = self._state("")
+            target = rules.check_restore(state, version, base_version)
+            if target is None:
+                return state.versions[-1]
+            self._check_kept(target)
+            meta = {"restored": str(version), "who": who, "reason": reason}
+            properties = _commit_properties(
+                commit_metadata("restore", target.run, target.period, target.printing, meta),
+                # restore() keeps the periods' transactions as they are, so their fences hold.
+                [Transaction("labels", state.version + 1)],
+            )
+            with store_faults("Restoring labels", self.uri):
+                try:
+                    table.restore(version, commit_properties=properties)
+                except CommitFailedError as error:
+                    self._raise_if_fault(error)
+                    continue
+            return self.find(state.version + 1)
+        raise _busy(f"Version {version} could not be restored")
+
+    @property
+    def _options(self) -> dict[str, str] | None:
+        return delta_options(self.uri, self.storage_options)
+
+    @cached_property
+    def _store(self) -> Files:
+        return Files(self.uri, self.storage_options)
+
+    def __getstate__(self) -> dict[str, object]:
+        return {"uri": self.uri, "storage_options": dict(self.storage_options)}
+
+    def _open(self) -> DeltaTable | None:
+        with store_faults("Opening the labels table", self.uri):
+            try:
+                return DeltaTable(self.uri, storage_options=self._options)
+            except TableNotFoundError:
+                return None
+
+    def _at(self, version: int) -> DeltaTable:
+        with store_faults("Opening the labels table", self.uri):
+            return DeltaTable(self.uri, version=version, storage_options=self._options)
+
+    def _state(self, period: str) -> tuple[DeltaTable, rules.TableState]:
+        table = self._open()
+        if table is None:
+            raise StoreError(
+                f"There is no labels table at {self.uri}; create it before publishing."
+            )
+        versions = publications(table.history())
+        files = _files(table)
+        moved = not versions or versions[-1].version != table.version()
+        published = () if not versions else _files(self._at(versions[-1].version))
+        return table, rules.TableState(
+            version=table.version(),
+            versions=versions,
+            files=files,
+            labels_transaction=table.transaction_version("labels"),
+            period_transaction=table.transaction_version(f"period:{period}"),
+            untouched=not moved or files == published,
+        )
+
+    def _commit(self, table: DeltaTable, publication: Publication) -> bool:
+        """Commit by compare-and-swap; False where the table moved since it was read."""
+        now = int(time.time() * 1000)
+        adds: list[AddAction | RemoveAction] = [
+            AddAction(
+                path=file.path,
+                size=file.size,
+                partition_values={"part": file.part},
+                modification_time=now,
+                data_change=True,
+                stats=json.dumps({"numRecords": file.rows}),
+            )
+            for file in publication.files
+        ]
+        parts = sorted({*publication.replaced, *publication.gone_parts})
+        metadata = commit_metadata(
+            publication.kind,
+            publication.run,
+            publication.period,
+            publication.printing,
+            publication.meta,
+        )
+        with store_faults("Publishing labels", self.uri):
+            try:
+                table.create_write_transaction(
+                    adds,
+                    # Without a partition nothing is added or removed: an empty append says so.
+                    mode="overwrite" if parts else "append",
+                    schema=table.schema(),
+                    partition_by=["part"],
+                    partition_filters=[("part", "in", parts)] if parts else None,
+                    commit_properties=_commit_properties(
+                        metadata,
+                        [
+                            Transaction("labels", table.version() + 1),
+                            Transaction(f"period:{publication.period}", publication.printing),
+                        ],
+                    ),
+                )
+            except CommitFailedError as error:
+                self._raise_if_fault(error)
+                return False
+        return True
+
+    def _sizes(self, files: Sequence[LabelFile]) -> dict[str, int | None]:
+        paths = [file.path for file in files]
+        with ThreadPoolExecutor(_LOOKS_AT_ONCE) as pool:
+            return dict(zip(paths, pool.map(self._store.size, paths), strict=True))
+
+    def _check_columns(self, table: DeltaTable, publication: Publication) -> None:
+        """Refuse a candidate of other columns than the table's; one file stands for the run's."""
+        for file in publication.files[:1]:
+            fields = {item.name: item for item in pa.schema(table.schema().to_arrow())}
+            fields.pop("part")
+            wanted = pl.DataFrame(pa.schema(fields.values()).empty_table()).schema
+            found = pl.DataFrame(self._store.parquet_schema(file.path).empty_table()).schema
+            if found != wanted:
+                raise PublicationRefusedError(
+                    f"Run {publication.run} may not publish: file {file.path} has the columns "
+                    f"{dict(found)}, the labels table has {dict(wanted)}. Nothing was published."
+                )
+
+    def _check_kept(self, target: LabelVersion) -> None:
+        files = _files(self._at(target.version))
+        sizes = self._sizes(files)
+        lost = [file.path for file in files if sizes[file.path] != file.size]
+        if lost:
+            raise PublicationRefusedError(
+                f"{target} cannot be restored: {len(lost)} of its {len(files)} files are gone, "
+                f"such as {lost[0]}; maintenance kept only the versions of its policy."
+            )
+
+    def _raise_if_fault(self, error: DeltaError) -> None:
+        explained = explain(error, "Committing labels", self.uri)
+        if explained is not None:
+            raise explained from error
+
+
+def _commit_properties(
+    metadata: dict[str, str], transactions: list[Transaction]
+) -> CommitProperties:
+    # With its default of 15 retries delta-rs let two writers of one new partition both land.
+    return CommitProperties(
+        custom_metadata=metadata, max_commit_retries=0, app_transactions=transactions
+    )
+
+
+def _files(table: DeltaTable) -> tuple[LabelFile, ...]:
+    actions = pa.table(table.get_add_actions(flatten=True)).to_pydict()
+    found = zip(
+        actions["partition.part"],
+        actions["path"],
+        actions["size_bytes"],
+        actions["num_records"],
+        strict=True,
+    )
+    # The log spells paths percent-encoded, once more than the folder's own name.
+    files = (LabelFile(part, unquote(path), size, rows) for part, path, size, rows in found)
+    return tuple(sorted(files, key=lambda file: (file.part, file.path)))
+
+
+def _busy(what: str) -> PublicationRefusedError:
+    return PublicationRefusedError(
+        f"{what}: the labels table moved {_ATTEMPTS} times in between. Nothing was published; "
+        "run again when maintenance has ended."
+    )

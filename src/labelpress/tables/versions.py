@@ -1,0 +1,110 @@
+"""Label versions and publications as values, and how a commit's metadata spells them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+Kind = Literal["printing", "promotion", "restore"]
+
+_PREFIX = "labelpress."
+_META = "labelpress.meta."
+
+
+@dataclass(frozen=True, slots=True)
+class LabelFile:
+    """A file of labels: a candidate's, or one of a published version."""
+
+    part: str
+    """The partition's identity."""
+    path: str
+    """Relative to the labels table. It names run and content, so it is never written twice."""
+    size: int
+    """Bytes."""
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """A candidate with the slot it is for, ready to be published."""
+
+    run: str
+    period: str
+    printing: int
+    """The n-th publication within the period, from 1."""
+    base_version: int | None
+    """The label version the candidate was compared with; None for the first printing."""
+    files: tuple[LabelFile, ...]
+    """The files of the replaced partitions; the other partitions keep theirs."""
+    replaced_parts: tuple[str, ...] | None = None
+    """Partitions that are new or relabelled, each with a file; None: those of the files."""
+    gone_parts: tuple[str, ...] = ()
+    """Partitions of the base version that the source no longer has."""
+    meta: Mapping[str, str] = field(default_factory=dict)
+    """Whatever else the commit is to remember."""
+    kind: Literal["printing", "promotion"] = "printing"
+    """`promotion`: a person published a held candidate."""
+
+    @property
+    def replaced(self) -> frozenset[str]:
+        """The partitions whose files this publication replaces."""
+        if self.replaced_parts is None:
+            return frozenset(file.part for file in self.files)
+        return frozenset(self.replaced_parts)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelVersion:
+    """A publication as the labels table remembers it."""
+
+    version: int
+    """The Delta version; what consumers give to read these labels again."""
+    run: str
+    period: str
+    printing: int
+    kind: Kind
+    """A `restore` has run, period and printing of the version whose labels it brought back."""
+    timestamp: datetime
+    """When it was committed, UTC."""
+    meta: Mapping[str, str]
+    """As given; a restore has `restored`, `who` and `reason`."""
+
+    def __str__(self) -> str:
+        return (
+            f"label version {self.version} (period {self.period}, printing {self.printing}, "
+            f"{self.kind} by run {self.run})"
+        )
+
+
+def commit_metadata(
+    kind: Kind, run: str, period: str, printing: int, meta: Mapping[str, str]
+) -> dict[str, str]:
+    """Return what marks a Delta commit as a publication; flat texts, as every reader shows them."""
+    facts = {"kind": kind, "run": run, "period": period, "printing": str(printing)}
+    return {_PREFIX + key: value for key, value in facts.items()} | {
+        _META + key: str(value) for key, value in meta.items()
+    }
+
+
+def publications(history: Iterable[Mapping[str, Any]]) -> tuple[LabelVersion, ...]:
+    """Return the publications among the commits of a table, oldest first; others are left out."""
+    found = [_label_version(commit) for commit in history if f"{_PREFIX}kind" in commit]
+    return tuple(sorted(found, key=lambda version: version.version))
+
+
+def _label_version(commit: Mapping[str, Any]) -> LabelVersion:
+    return LabelVersion(
+        version=int(commit["version"]),
+        run=commit[f"{_PREFIX}run"],
+        period=commit[f"{_PREFIX}period"],
+        printing=int(commit[f"{_PREFIX}printing"]),
+        kind=commit[f"{_PREFIX}kind"],
+        timestamp=datetime.fromtimestamp(commit["timestamp"] / 1000, UTC),
+        meta={
+            key.removeprefix(_META): value for key, value in commit.items() if key.startswith(_META)
+        },
+    )
