@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
 from labelpress.base_rate import measure_base_rate
 from labelpress.classes import ABSTAIN
 from labelpress.errors import LabelpressError, did_you_mean
+from labelpress.label_models.auto import fit_auto
+from labelpress.label_models.collapse import find_collapse
 from labelpress.label_models.contract import Answered
+from labelpress.label_models.estimators import EstimatorName, fit_estimator
 from labelpress.label_models.evidence import Evidence, answer_weights
 from labelpress.label_models.fitted import FittedModel
-from labelpress.label_models.majority import fit_majority
 from labelpress.label_models.precision import measure_lifts
 from labelpress.label_models.vote_checks import (
     checked_base_rate,
@@ -20,7 +22,6 @@ from labelpress.label_models.vote_checks import (
     checked_labels,
     checked_votes,
 )
-from labelpress.label_models.weighted_majority import fit_weighted_majority
 from labelpress.votes import Patterns, count_patterns
 
 if TYPE_CHECKING:
@@ -29,9 +30,10 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from labelpress.label_models.contract import Floats
+    from labelpress.label_models.dawid_skene import EverywhereEStep
     from labelpress.label_models.rules import Rule
 
-ModelName = Literal["auto", "majority", "weighted-majority"]
+ModelName: TypeAlias = Literal["auto"] | EstimatorName
 """What `model` may be."""
 
 
@@ -44,17 +46,20 @@ def fit_patterns(
     heuristics: Sequence[str],
     model: ModelName = "auto",
     seed: int = 0,
+    everywhere: EverywhereEStep | None = None,
 ) -> FittedModel:
     """
     Fit a label model on distinct vote patterns and their counts.
 
     `base_rate` (K,) is the measured or declared one; None means that nobody knows it, and it is
-    taken as uniform. Raises `LabelpressError` for votes, answers or base rates that make no sense.
+    taken as uniform. Where `patterns` is only a sample of the votes, `everywhere(parameters,
+    symbols)` runs Dawid-Skene's E-step over all of them (`expect_votes` per partition, summed).
+    Raises `LabelpressError` for votes, answers or base rates that make no sense.
     """
     evidence = _gather(patterns, answered, checked_classes(classes), base_rate, heuristics)
-    rule, name = _fit_rule(evidence, model, seed)
+    rule, report = _fit_rule(evidence, model, heuristics, seed, everywhere)
     return FittedModel(
-        name=name,
+        name=model,
         heuristics=tuple(heuristics),
         base_rate=evidence.base_rate,
         rule=rule,
@@ -64,6 +69,7 @@ def fit_patterns(
             "patterns": len(patterns.counts),
             "answers": len(evidence.labels),
             "base_rate": "given" if evidence.base_rate_given else "uniform",
+            **report,
         },
     )
 
@@ -129,22 +135,30 @@ def load(data: Mapping[str, Any]) -> FittedModel:
     return FittedModel.from_json(data)
 
 
-def _fit_rule(evidence: Evidence, model: ModelName, seed: int) -> tuple[Rule, str]:
-    """Return the rule of the estimator with this name, and the name it goes by."""
-    del seed
+def _fit_rule(
+    evidence: Evidence,
+    model: ModelName,
+    heuristics: Sequence[str],
+    seed: int,
+    everywhere: EverywhereEStep | None,
+) -> tuple[Rule, dict[str, Any]]:
+    """Return the rule of the estimator with this name, and plain JSON about the fit."""
     if model == "auto":
-        model = "weighted-majority" if len(evidence.labels) else "majority"
-    if model == "majority":
-        return fit_majority(evidence), model
-    if model == "weighted-majority":
-        if not len(evidence.labels):
-            raise LabelpressError("model 'weighted-majority' learns from answers; none were given.")
-        return fit_weighted_majority(evidence), model
-    known = get_args(ModelName)
-    raise LabelpressError(
-        f"model: {model!r} is no label model; there are {', '.join(known)}."
-        f"{did_you_mean(model, known)}"
-    )
+        auto = fit_auto(evidence, heuristics, seed, everywhere)
+        return auto.rule, auto.report
+    known = get_args(EstimatorName)
+    if model not in known:
+        raise LabelpressError(
+            f"model: {model!r} is no label model; there are auto, {', '.join(known)}."
+            f"{did_you_mean(model, known)}"
+        )
+    fit = fit_estimator(model, evidence, seed, everywhere)
+    collapsed = find_collapse(fit.rule, evidence)
+    return fit.rule, {
+        "members": {model: 1.0},
+        "disqualified": {model: collapsed} if collapsed else {},
+        "convergence": {model: fit.report} if fit.report else {},
+    }
 
 
 def _gather(

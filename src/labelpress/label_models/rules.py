@@ -1,5 +1,5 @@
 """
-How a fitted label model turns votes into probabilities: three small rules and their JSON.
+How a fitted label model turns votes into probabilities: small rules and their JSON.
 
 Sums over heuristics and classes run in a fixed order and never through BLAS, whose order of
 summation depends on the shape: a row has the same bits alone and in any batch.
@@ -173,6 +173,61 @@ class Average:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Tempered:
+    """Probabilities raised to a power and scaled to sum to one; the ranking stays."""
+
+    rule: Rule
+    power: float
+
+    def predict(self, votes: VoteMatrix) -> Floats:
+        """Return class probabilities, shape (n, K)."""
+        return temper(self.rule.predict(votes), self.power)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON."""
+        return {"rule": "tempered", "power": self.power, "of": self.rule.to_json()}
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """A rule that sees each group of near-copies as one heuristic: their majority."""
+
+    groups: tuple[tuple[int, ...], ...]
+    rule: Rule
+
+    def predict(self, votes: VoteMatrix) -> Floats:
+        """Return class probabilities, shape (n, K)."""
+        return self.rule.predict(merge(votes, self.groups))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON."""
+        groups = [list(group) for group in self.groups]
+        return {"rule": "merged", "groups": groups, "of": self.rule.to_json()}
+
+
+def merge(votes: VoteMatrix, groups: tuple[tuple[int, ...], ...]) -> VoteMatrix:
+    """
+    Return votes of the same shape in which a group speaks once, in its first column.
+
+    It says what most of its members that vote say, the earliest member's vote where they are
+    split; the other columns abstain.
+    """
+    merged = votes.copy()
+    for group in groups:
+        own = votes[:, group]
+        support = np.stack([((own == vote[:, None]) & (own >= 0)).sum(axis=1) for vote in own.T])
+        merged[:, group] = -1
+        merged[:, group[0]] = own[np.arange(len(own)), support.argmax(axis=0)]
+    return merged
+
+
+def temper(probability: Floats, power: float) -> Floats:
+    """Return probabilities raised to a power and scaled to sum to one, shape (n, K)."""
+    raised = np.maximum(probability, 1e-12) ** power
+    return np.asarray(raised / _row_sums(raised)[:, None])
+
+
 def rule_from_json(data: dict[str, Any]) -> Rule:
     """Return the rule that `to_json` wrote; raises `KeyError` or `ValueError` on damaged JSON."""
     match data["rule"]:
@@ -190,6 +245,11 @@ def rule_from_json(data: dict[str, Any]) -> Rule:
         case "average":
             members = tuple(rule_from_json(member) for member in data["members"])
             return Average(members, tuple(float(weight) for weight in data["weights"]))
+        case "tempered":
+            return Tempered(rule_from_json(data["of"]), float(data["power"]))
+        case "merged":
+            groups = tuple(tuple(int(column) for column in group) for group in data["groups"])
+            return Merged(groups, rule_from_json(data["of"]))
         case unknown:
             raise ValueError(f"{unknown!r} is not a prediction rule")
 

@@ -29,7 +29,7 @@ def test_answers_let_one_good_heuristic_outvote_two_bad_ones():
     """Where answers side with the third heuristic, its vote outweighs the first two."""
     votes = np.array([[0, 0, 1], [1, 1, 0]] * 20, dtype=np.int8)
     model = fit_label_model(votes, classes=2, answers=votes[:, 2])
-    assert model.name == "weighted-majority"
+    assert model.name == "auto"
     assert model.predict_proba(votes).argmax(axis=1).tolist() == votes[:, 2].tolist()
     assert [lift.lift > 1 for lift in model.lifts] == [False, False, True]
     assert {lift.source for lift in model.lifts} == {"answers"}
