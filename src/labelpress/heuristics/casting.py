@@ -17,7 +17,8 @@ from labelpress.classes import ABSTAIN
 from labelpress.errors import HeuristicError, did_you_mean
 from labelpress.heuristics import expressions, functions, keyword_scan
 from labelpress.heuristics.cells import Cell
-from labelpress.heuristics.definitions import Function, Keywords, Model, Snorkel
+from labelpress.heuristics.definitions import Expression, Function, Keywords, Model, Snorkel
+from labelpress.heuristics.fingerprints import has_python
 from labelpress.votes import Votes
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def cast_cells(
     matrix = np.full((len(heuristics), frame.height), ABSTAIN, dtype=classes.dtype).T
     cells: dict[int, Cell] = {}
     failures: dict[int, str] = {}
-    vectorised, scanned, called = _engines(heuristics)
+    vectorised, scanned, called = _engines(heuristics, isolated=sandbox is not None)
     for place, outcome in (
         *expressions.cast(frame, [(p, heuristics[p]) for p in vectorised], classes),
         *_scan(frame, [(p, heuristics[p]) for p in scanned], classes, matrix),
@@ -124,7 +125,9 @@ def cast_cells(
     )
 
 
-def _engines(heuristics: Sequence[Heuristic]) -> tuple[list[int], list[int], list[int]]:
+def _engines(
+    heuristics: Sequence[Heuristic], *, isolated: bool
+) -> tuple[list[int], list[int], list[int]]:
     """Return the places of the heuristics that Polars, the scanner and Python evaluate."""
     vectorised: list[int] = []
     scanned: list[int] = []
@@ -134,6 +137,8 @@ def _engines(heuristics: Sequence[Heuristic]) -> tuple[list[int], list[int], lis
             case Keywords():
                 scanned.append(place)
             case Function() | Snorkel() | Model():
+                called.append(place)
+            case Expression(expr) if isolated and has_python(expr):
                 called.append(place)
             case _:
                 vectorised.append(place)

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 MEANING = 1
 """Raised when the same heuristic may vote differently under this release of labelpress."""
+PYTHON = sys.version_info[:2]
+"""The version of Python that a function's votes are known for."""
 
 
 def fingerprint(
@@ -60,7 +62,7 @@ def fingerprint(
     if isinstance(definition.rule, Expression | Keywords | Regex | Lookup):
         packages.add("polars")
     if reach is not None:
-        content["python"] = list(sys.version_info[:2])
+        content["python"] = PYTHON
         content["trees"] = reach.trees
         content["files"] = _files(reach, bundle)
     content["packages"] = {name: package_version(name) for name in sorted(packages)}
@@ -100,7 +102,7 @@ def digest(value: object) -> str | None:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def _plain(value: object) -> Any:
+def _plain(value: object) -> Any:  # noqa: PLR0911  # one return per kind
     """Return a JSON form that differs where the value or its type does; TypeError if none."""
     if value is None or isinstance(value, bool | int | str):
         return value
@@ -124,7 +126,7 @@ def _plain(value: object) -> Any:
     raise TypeError(f"{type(value).__name__} has no plain form")
 
 
-def _rule(definition: Definition) -> Any:
+def _rule(definition: Definition) -> Any:  # noqa: PLR0911  # one return per kind
     rule = definition.rule
     match rule:
         case Expression(expr):

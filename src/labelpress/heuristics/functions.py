@@ -11,8 +11,9 @@ import polars as pl
 
 from labelpress.classes import ABSTAIN
 from labelpress.errors import HeuristicError
+from labelpress.heuristics import expressions
 from labelpress.heuristics.cells import Cell
-from labelpress.heuristics.definitions import Function, Model, Snorkel
+from labelpress.heuristics.definitions import Expression, Function, Model, Snorkel
 from labelpress.heuristics.encoding import Encoder
 from labelpress.heuristics.faults import told, without_faulty_rows
 from labelpress.heuristics.resources import resources_of
@@ -43,6 +44,7 @@ def cast(
     outcomes: list[Outcome] = []
     for place, heuristic in heuristics:
         columns = frame.columns if heuristic.columns is None else list(heuristic.columns)
+        columns = columns or frame.columns[:1]  # a frame without columns has no height
         try:
             if sandbox is None:
                 cell = call(frame.select(columns), heuristic, classes)
@@ -62,6 +64,11 @@ def call(frame: pl.DataFrame, heuristic: Heuristic, classes: Classes) -> Cell:
     about a row.
     """
     rule = heuristic.definition.rule
+    if isinstance(rule, Expression):
+        ((_, outcome),) = expressions.cast(frame, [(0, heuristic)], classes)
+        if isinstance(outcome, HeuristicError):
+            raise outcome
+        return outcome
     integers = dict(rule.classes) if isinstance(rule, Snorkel) else None
     encoder = Encoder(heuristic.name, heuristic.label, classes, integers)
     started = time.process_time()

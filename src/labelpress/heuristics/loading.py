@@ -127,7 +127,9 @@ def labels_of(definition: Definition) -> set[str]:
     return {label for label in labels if label is not None}
 
 
-def _columns(definition: Definition, bundle: Bundle, sources: Sources) -> tuple[str, ...] | None:
+def _columns(  # noqa: PLR0911  # one return per kind
+    definition: Definition, bundle: Bundle, sources: Sources
+) -> tuple[str, ...] | None:
     rule = definition.rule
     if isinstance(rule, Keywords | Regex | Lookup | Column):
         return (rule.column,)

@@ -35,7 +35,7 @@ def resolve(definition: Definition, bundle: Bundle) -> Definition:
     return replace(definition, rule=Lookup(mapping, rule.column, None, None))
 
 
-def _read(path: str, bundle: Bundle) -> pl.DataFrame:
+def _read(path: str, bundle: Bundle) -> pl.DataFrame:  # noqa: PLR0911  # one return per format
     source: Any = path if "://" in path else BytesIO(bundle.read(path))
     match path.rpartition(".")[2].lower():
         case "csv":

@@ -58,7 +58,7 @@ _FUNCTIONS = {
 _OPERANDS = frozenset({"left", "right", "expr", "input", "truthy", "falsy", "predicate", "by"})
 
 
-def refuse_other_rows(node: object, place: str = "expr") -> None:
+def refuse_other_rows(node: object, place: str = "expr") -> None:  # noqa: C901  # a tree walk
     """
     Raise `HeuristicError` where a serialised expression looks at rows other than its own.
 
@@ -80,7 +80,9 @@ def refuse_other_rows(node: object, place: str = "expr") -> None:
                 _refuse(_FUNCTIONS[key])
             if key == "Eval":  # list.eval aggregates within the list of one row
                 refuse_other_rows(inner["expr"])
-            elif key != "Literal":
+            elif key == "Alias":
+                refuse_other_rows(inner[0])
+            elif key not in {"Literal", "Column"}:
                 named = key in _OPERANDS or key in {"function", "Boolean"}
                 refuse_other_rows(inner, key if named else "expr" if key[:1].isupper() else key)
 

@@ -224,19 +224,20 @@ class Sources:
                 self._add(found, module=imported or module, statement=effect)
         for star in module.stars:
             self._add_import(found, star, ())
+        self._add_uses(found, module, clean)
+
+    def _add_uses(self, found: Reach, module: Module, statement: ast.stmt) -> None:
+        """Add what the names, imports and texts of one normalised statement stand for."""
         local = _Names(self, module.name)
-        local.visit(clean)
+        local.visit(statement)
         found.texts |= local.texts
         for bound, trail in local.trails(module.imports):
             self._add_import(found, bound, trail)
-        for name in sorted(local.loaded):
-            if name in DYNAMIC:
-                found.whole.add(module.name)
-                for other in self._files:
-                    self._add_module(found, other)
-            elif name in local.imports or name in module.imports:
-                continue
-            elif not (
+        if local.loaded & DYNAMIC:
+            for other in self._files:
+                self._add_module(found, other)
+        for name in sorted(local.loaded - local.imports.keys() - module.imports.keys()):
+            if not (
                 self._add_name(found, module, name) or name in local.stored or name in _BUILTINS
             ):
                 self._add_module(found, module.name)
@@ -256,7 +257,8 @@ class _Names(ast.NodeVisitor):
 
     def trails(self, outer: Mapping[str, Import]) -> Iterable[tuple[Import, tuple[str, ...]]]:
         """Return each imported name in use with the attributes read from it."""
-        for name, trail in sorted(self._trails):
+        unused = {(name, ()) for name in self.imports.keys() - {n for n, _ in self._trails}}
+        for name, trail in sorted(self._trails | unused):
             bound = self.imports.get(name) or outer.get(name)
             if bound is not None:
                 yield bound, trail
