@@ -76,11 +76,25 @@ def text_of(frame: pl.DataFrame, column: str, heuristic: str) -> pl.Expr:
     if dtype in (pl.Categorical, pl.Enum, pl.Null):
         return pl.col(column).cast(pl.String)
     if dtype == pl.Binary:
-        return pl.col(column).cast(pl.String, strict=False)
+        return pl.col(column).map_batches(_decoded, return_dtype=pl.String, is_elementwise=True)
     raise HeuristicError(
         f"{heuristic} reads text, but column {column!r} is {dtype}. For numbers and dates write "
         f"an expression: heuristic(pl.col({column!r}) > ..., label=...)."
     )
+
+
+def _decoded(content: pl.Series) -> pl.Series:
+    try:
+        return content.cast(pl.String)
+    except pl.exceptions.ComputeError:  # strict=False does not help: all rows fail for one
+        return pl.Series(content.name, [_text_or_none(cell) for cell in content], dtype=pl.String)
+
+
+def _text_or_none(cell: bytes | None) -> str | None:
+    try:
+        return None if cell is None else cell.decode()
+    except UnicodeDecodeError:
+        return None
 
 
 def _codes(frame: pl.DataFrame, heuristic: Heuristic, classes: Classes) -> pl.Expr:
