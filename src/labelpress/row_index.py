@@ -1,0 +1,129 @@
+"""The row index of a partition: its ids and row hashes, kept so that the source is not reread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from labelpress.errors import SourceError
+from labelpress.row_hash import hash_rows
+from labelpress.sources.reading import read_rows
+from labelpress.vote_files import ROWS_FILE, folder
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from labelpress.partitions import Partition
+    from labelpress.sources.settings import SourceSettings
+    from labelpress.tables.files import Files
+
+
+_ORDER = "order"
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicates:
+    """Ids that occur more than once."""
+
+    count: int
+    examples: tuple[str, ...]
+    """At most three, each with the parts it stands in."""
+    losers: tuple[tuple[str, int], ...]
+    """Part and position of every row of such an id but the latest; empty where none decides."""
+
+
+def index_rows(
+    partition: Partition, files: Files, source: SourceSettings, types: Mapping[str, str]
+) -> int:
+    """
+    Write the ids and row hashes of a partition, unless they are there; return the bytes written.
+
+    `types` are the columns that make up a row, the id first. Raises `SourceError` for null ids,
+    with their number and three places.
+    """
+    path = f"{folder(partition.digest)}/{ROWS_FILE}"
+    if files.exists(path):
+        return 0
+    frame = read_rows(partition.file, partition.row_groups, types, source.storage_options)
+    ids = frame.get_column(source.id)
+    if ids.null_count():
+        places = ids.is_null().arg_true().head(3).to_list()
+        raise SourceError(
+            f"{ids.null_count()} rows of {partition.part!r} have no {source.id!r}; the first are "
+            f"rows {', '.join(map(str, places))} (counted from 0). Every row needs an id: mend or "
+            "remove them."
+        )
+    kind = pl.String if ids.dtype == pl.String else pl.Int64
+    index = {"row_id": ids.cast(kind), "row_hash": pl.Series(hash_rows(frame, list(types)))}
+    if source.latest_by is not None:
+        index[_ORDER] = frame.get_column(source.latest_by)
+    return files.write_parquet(path, pl.DataFrame(index)).size
+
+
+def read_index(files: Files, partition_digest: str) -> pl.DataFrame:
+    """Return row_id (text or int64) and row_hash (uint64) of a partition, in its order."""
+    return files.read_parquet(f"{folder(partition_digest)}/{ROWS_FILE}")
+
+
+def find_duplicates(
+    bucket: int, files: Files, parts: Sequence[tuple[str, str]], buckets: int, latest: bool
+) -> Duplicates:
+    """
+    Find ids that occur twice among those whose hash falls into one of `buckets` buckets.
+
+    Looking at a bucket at a time bounds the memory. `parts` are (part, digest) of all partitions.
+    With `latest`, the row with the largest order value of each id stays (in a tie the one that
+    stands last), and the others are named as losers.
+    """
+    columns = ["row_id", _ORDER] if latest else ["row_id"]
+    frames = []
+    for number, (_, digest) in enumerate(parts):
+        rows = files.read_parquet(f"{folder(digest)}/{ROWS_FILE}", columns=columns)
+        rows = rows.with_row_index("position").with_columns(pl.lit(number, pl.Int32).alias("part"))
+        frames.append(rows.filter(pl.col("row_id").hash(0) % buckets == bucket))
+    repeated = pl.concat(frames, how="vertical_relaxed").filter(pl.len().over("row_id") > 1)
+    by_id = (
+        repeated.group_by("row_id")
+        .agg(pl.len().alias("times"), pl.col("part").unique().sort())
+        .sort("row_id")
+    )
+    examples = tuple(
+        f"{row['row_id']!r} ({row['times']} times, in "
+        f"{' and '.join(repr(parts[number][0]) for number in row['part'][:2])})"
+        for row in by_id.head(3).iter_rows(named=True)
+    )
+    losers = repeated.head(0)
+    if latest:
+        ranked = repeated.sort(_ORDER, "part", "position", nulls_last=False)
+        losers = ranked.filter(pl.int_range(pl.len()).over("row_id") < pl.len().over("row_id") - 1)
+    return Duplicates(
+        by_id.height,
+        examples,
+        tuple((parts[n][0], p) for n, p in losers.select("part", "position").iter_rows()),
+    )
+
+
+def locate_rows(where: tuple[str, pl.DataFrame], files: Files) -> pl.DataFrame:
+    """
+    Find answered rows in a partition: those whose id and row hash both match.
+
+    `where` is the partition's digest and the answers (row_id as text, row_hash as hex). Returns
+    them with `partition` set to this one and their `position` in it.
+    """
+    digest, answers = where
+    index = read_index(files, digest).with_row_index("position")
+    wanted = index.filter(pl.col("row_id").cast(pl.String).is_in(answers["row_id"].implode()))
+    here = wanted.select(
+        pl.col("row_id").cast(pl.String),
+        pl.Series("row_hash", hash_texts(wanted["row_hash"]), dtype=pl.String),
+        pl.col("position").cast(pl.Int64),
+    )
+    found = answers.join(here, on=["row_id", "row_hash"], how="inner", maintain_order="left")
+    return found.with_columns(pl.lit(digest).alias("partition"))
+
+
+def hash_texts(hashes: pl.Series) -> list[str]:
+    """Return row hashes as text of 16 hexadecimal digits, as asks and answers carry them."""
+    return [f"{value:016x}" for value in hashes.to_list()]

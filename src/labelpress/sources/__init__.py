@@ -1,0 +1,1 @@
+"""The source: which files it consists of, what columns they have, and how rows are read."""

@@ -1,0 +1,132 @@
+"""
+Votes files: cells on disk, each computed once and never rewritten.
+
+`votes/<partition digest>/rows.parquet` holds a partition's row ids and row hashes;
+`votes/<partition digest>/<batch>.parquet` one int8 or int16 column per newly computed cell, named
+by the heuristic's fingerprint. An edited heuristic adds a small file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from labelpress.votes import Patterns, Votes, count_patterns
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from labelpress.classes import Classes
+    from labelpress.tables.files import Files
+
+ROWS_FILE = "rows.parquet"
+_PATTERNS = "patterns-"
+_METADATA = "labelpress"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Where one heuristic's votes on one partition are, and what computing them took."""
+
+    fingerprint: str
+    file: str
+    """Relative to the store."""
+    rows: int
+    faults: int
+    seconds: float
+    """CPU seconds when it was computed."""
+
+
+def folder(partition_digest: str) -> str:
+    """Return the folder of a partition's votes, relative to the store."""
+    return f"votes/{partition_digest}"
+
+
+def find_cells(files: Files, partition_digest: str) -> tuple[Cell, ...]:
+    """Return all cells that are stored for a partition, whichever run computed them."""
+    place = folder(partition_digest)
+    cells: list[Cell] = []
+    for name in files.names(place):
+        if name == ROWS_FILE or name.startswith(_PATTERNS) or not name.endswith(".parquet"):
+            continue
+        path = f"{place}/{name}"
+        metadata = files.parquet_schema(path).metadata or {}
+        facts = json.loads(metadata[_METADATA.encode()])
+        cells += [Cell(file=path, **fact) for fact in facts]
+    return tuple(cells)
+
+
+def write_cells(
+    files: Files, partition_digest: str, votes: Votes, fingerprints: Sequence[str]
+) -> tuple[tuple[Cell, ...], int]:
+    """
+    Store the votes of newly cast heuristics as one file; return the cells and the bytes written.
+
+    The file is named for the cells in it, so a rerun writes the same name.
+    """
+    batch = hashlib.blake2b("\x1f".join(sorted(fingerprints)).encode(), digest_size=12)
+    path = f"{folder(partition_digest)}/{batch.hexdigest()}.parquet"
+    cells = tuple(
+        Cell(fingerprint, path, len(votes.matrix), votes.faults[i], round(votes.seconds[i], 6))
+        for i, fingerprint in enumerate(fingerprints)
+    )
+    facts = [
+        {name: getattr(cell, name) for name in Cell.__slots__ if name != "file"} for cell in cells
+    ]
+    frame = pl.DataFrame(
+        {fingerprint: votes.matrix[:, i] for i, fingerprint in enumerate(fingerprints)}
+    )
+    written = files.write_parquet(path, frame, {_METADATA: json.dumps(facts)})
+    return cells, written.size
+
+
+def read_votes(
+    files: Files,
+    cells: Mapping[str, Cell],
+    fingerprints: Sequence[str],
+    rows: int,
+    classes: Classes,
+) -> np.ndarray:
+    """
+    Assemble the vote matrix of a partition, shape (rows, heuristics), in the order asked for.
+
+    A fingerprint that `cells` lacks (a quarantined heuristic) abstains everywhere.
+    """
+    matrix = np.full((rows, len(fingerprints)), -1, dtype=classes.dtype, order="F")
+    by_file: dict[str, list[str]] = {}
+    for fingerprint in fingerprints:
+        if fingerprint in cells:
+            by_file.setdefault(cells[fingerprint].file, []).append(fingerprint)
+    for file, wanted in by_file.items():
+        frame = files.read_parquet(file, columns=sorted(set(wanted)))
+        for position, fingerprint in enumerate(fingerprints):
+            if fingerprint in wanted:
+                matrix[:, position] = frame.get_column(fingerprint).to_numpy()
+    return matrix
+
+
+def partition_patterns(
+    files: Files,
+    partition_digest: str,
+    cells: Mapping[str, Cell],
+    fingerprints: Sequence[str],
+    rows: int,
+    classes: Classes,
+) -> Patterns:
+    """Count the vote patterns of a partition; the counts are stored, so each is counted once."""
+    key = hashlib.blake2b("\x1f".join(fingerprints).encode(), digest_size=12)
+    key.update(repr(tuple(fp in cells for fp in fingerprints)).encode())
+    path = f"{folder(partition_digest)}/{_PATTERNS}{key.hexdigest()}.parquet"
+    if files.exists(path):
+        frame = files.read_parquet(path)
+        votes = frame.drop("count").to_numpy().astype(classes.dtype)
+        return Patterns(votes.reshape(frame.height, len(fingerprints)), frame["count"].to_numpy())
+    patterns = count_patterns(read_votes(files, cells, fingerprints, rows, classes))
+    columns = {f"{i}": patterns.votes[:, i] for i in range(len(fingerprints))}
+    files.write_parquet(path, pl.DataFrame(columns | {"count": patterns.counts}))
+    return patterns
