@@ -1,0 +1,97 @@
+"""Answers: what came back from the experts, and which of it still counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from labelpress.classes import Classes
+
+FROZEN = pl.Schema(
+    {
+        "row_id": pl.String(),
+        "row_hash": pl.String(),
+        "code": pl.Int64(),
+        "stratum": pl.String(),
+        "reserved": pl.Boolean(),
+        "propensity": pl.Float64(),
+        "cohort": pl.String(),
+        "partition": pl.String(),
+        "annotators": pl.Int64(),
+        "simulated": pl.Boolean(),
+        "answered": pl.Datetime("us", "UTC"),
+    }
+)
+"""One row per answered row: the label code the experts agree on, and why the row was asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenAnswers:
+    """The answers that one run uses."""
+
+    version: int | None
+    """The Delta version of `answers`; None while there are none."""
+    asks_version: int | None
+    rows: pl.DataFrame
+    """With the columns of `FROZEN`."""
+
+    @property
+    def teaching(self) -> pl.DataFrame:
+        """The answers that fit, recalibrate and override."""
+        return self.rows.filter(~pl.col("reserved"))
+
+    @property
+    def reserved(self) -> pl.DataFrame:
+        """The audit answers that certify and never teach."""
+        return self.rows.filter(pl.col("reserved"))
+
+
+def agree(asks: pl.DataFrame, answers: pl.DataFrame, classes: Classes) -> pl.DataFrame:
+    """
+    Join asks with their answers and settle each row: columns of `FROZEN`, in order of row_id.
+
+    An annotator's last answer to an ask counts; among annotators the most frequent label, in a tie
+    the latest. Skipped asks (no label) count for nothing. Where a row was asked more than once,
+    the last ask that was answered counts.
+    """
+    codes = pl.DataFrame({"label": classes.names, "code": range(len(classes))}).cast(
+        {"code": pl.Int64}
+    )
+    given = (
+        answers.filter(pl.col("label").is_not_null())
+        .sort("answered", "imported", "annotator")
+        .unique(["ask_id", "annotator"], keep="last", maintain_order=True)
+        .join(codes, on="label", how="inner", maintain_order="left")
+    )
+    settled = (
+        given.group_by("ask_id", "code")
+        .agg(
+            pl.len().alias("supporters"),
+            pl.col("answered").max(),
+            pl.col("simulated").all(),
+        )
+        .sort("ask_id", "supporters", "answered", "code")
+        .group_by("ask_id", maintain_order=True)
+        .agg(
+            pl.col("code").last(),
+            pl.col("supporters").sum().cast(pl.Int64).alias("annotators"),
+            pl.col("answered").max(),
+            pl.col("simulated").last(),
+        )
+    )
+    joined = asks.unique("ask_id", keep="first", maintain_order=True).join(
+        settled, on="ask_id", how="inner"
+    )
+    last = joined.sort("answered", "ask_id").unique("row_id", keep="last", maintain_order=True)
+    return last.select(FROZEN.names()).cast(FROZEN).sort("row_id")
+
+
+def open_asks(asks: pl.DataFrame, answers: pl.DataFrame, now: datetime) -> pl.DataFrame:
+    """Return the asks that nobody has answered or skipped and that have not expired."""
+    waiting = asks.filter(pl.col("expires") > now)
+    return waiting.join(answers.select("ask_id").unique(), on="ask_id", how="anti")

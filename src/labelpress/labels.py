@@ -1,0 +1,168 @@
+"""Labels: from votes, a label model and answers to the label of each row, and what that changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from labelpress.classes import Classes
+    from labelpress.label_models.contract import LabelModel
+
+
+@dataclass(frozen=True, slots=True)
+class CohortLabels:
+    """What a certificate needs to know of the labels of one cohort."""
+
+    rows: int
+    labelled: int
+    confidence_sum: float
+    """Over the labelled rows."""
+    confidence_sumsq: float
+
+
+@dataclass(frozen=True, slots=True)
+class LabelCounts:
+    """What a partition's labels add up to."""
+
+    rows: int
+    labelled: int
+    by_class: tuple[int, ...]
+    """Rows per class code."""
+    by_expert: int
+    """Rows whose label is an expert's answer."""
+    cohorts: Mapping[str, CohortLabels]
+
+
+def label_rows(
+    row_ids: pl.Series,
+    votes: NDArray[np.signedinteger],
+    model: LabelModel,
+    classes: Classes,
+    answers: Mapping[int, int],
+    cohorts: pl.Series,
+) -> pl.DataFrame:
+    """
+    Label the rows of a partition.
+
+    `votes` has shape (n, m), `answers` maps positions to class codes that override. A row without
+    a vote and without an answer stays unlabelled (origin `none`), whatever its probabilities are.
+    """
+    probabilities = np.array(model.predict_proba(votes), dtype=np.float64)
+    n_votes = (votes != -1).sum(axis=1).astype(np.int32)
+    origin = np.where(n_votes > 0, "program", "none").astype(object)
+    positions = np.fromiter(answers.keys(), dtype=np.int64, count=len(answers))
+    codes = np.fromiter(answers.values(), dtype=np.int64, count=len(answers))
+    probabilities[positions] = np.eye(len(classes))[codes]
+    origin[positions] = "expert"
+    best = probabilities.argmax(axis=1)
+    labelled = origin != "none"
+    names = np.array(classes.names, dtype=object)[best]
+    return pl.DataFrame(
+        {
+            "row_id": row_ids,
+            "label": pl.Series(np.where(labelled, names, None), dtype=pl.String),
+            "probabilities": pl.Series(list(probabilities), dtype=pl.List(pl.Float64)),
+            "confidence": probabilities.max(axis=1),
+            "origin": pl.Series(origin, dtype=pl.String),
+            "n_votes": n_votes,
+            "cohort": cohorts,
+        }
+    )
+
+
+def count_labels(frame: pl.DataFrame, classes: Classes) -> LabelCounts:
+    """Add up the labels of a partition."""
+    known = frame.filter(pl.col("label").is_not_null())
+    by_class = dict(known.group_by("label").len().iter_rows())
+    per_cohort = (
+        frame.group_by("cohort")
+        .agg(
+            pl.len().alias("rows"),
+            pl.col("label").is_not_null().sum().alias("labelled"),
+            pl.col("confidence").filter(pl.col("label").is_not_null()).sum().alias("total"),
+            (pl.col("confidence") ** 2).filter(pl.col("label").is_not_null()).sum().alias("square"),
+        )
+        .sort("cohort")
+    )
+    return LabelCounts(
+        rows=frame.height,
+        labelled=known.height,
+        by_class=tuple(int(by_class.get(name, 0)) for name in classes.names),
+        by_expert=int((frame["origin"] == "expert").sum()),
+        cohorts={
+            row["cohort"]: CohortLabels(row["rows"], row["labelled"], row["total"], row["square"])
+            for row in per_cohort.iter_rows(named=True)
+        },
+    )
+
+
+def add_counts(parts: list[LabelCounts], classes: Classes) -> LabelCounts:
+    """Add the label counts of several partitions."""
+    cohorts: dict[str, CohortLabels] = {}
+    for part in parts:
+        for name, more in part.cohorts.items():
+            had = cohorts.get(name, CohortLabels(0, 0, 0.0, 0.0))
+            cohorts[name] = CohortLabels(
+                had.rows + more.rows,
+                had.labelled + more.labelled,
+                had.confidence_sum + more.confidence_sum,
+                had.confidence_sumsq + more.confidence_sumsq,
+            )
+    # A partition written before a class was registered has a shorter count.
+    by_class = [
+        sum(part.by_class[code] for part in parts if code < len(part.by_class))
+        for code in range(len(classes))
+    ]
+    return LabelCounts(
+        rows=sum(part.rows for part in parts),
+        labelled=sum(part.labelled for part in parts),
+        by_class=tuple(by_class),
+        by_expert=sum(part.by_expert for part in parts),
+        cohorts=dict(sorted(cohorts.items())),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """How the labels of a partition differ from the published ones."""
+
+    common: int = 0
+    """Rows in both."""
+    relabelled: int = 0
+    """Of those, rows whose label differs though no answer is new; null is a value."""
+    answered: int = 0
+    """Of those, rows whose label differs by an expert's answer."""
+    new: int = 0
+    gone: int = 0
+
+    def __add__(self, other: Change) -> Change:
+        return Change(*(getattr(self, n) + getattr(other, n) for n in Change.__slots__))
+
+    @property
+    def churn(self) -> float | None:
+        """Share of the common rows whose label differs; None where there are none."""
+        return (self.relabelled + self.answered) / self.common if self.common else None
+
+
+def compare(old: pl.DataFrame, new: pl.DataFrame) -> Change:
+    """Compare two label frames by row_id; each has row_id, label and origin."""
+    joined = old.select("row_id", "label", "origin").join(
+        new.select("row_id", "label", "origin"), on="row_id", how="inner", suffix="_new"
+    )
+    differs = pl.col("label").ne_missing(pl.col("label_new"))
+    answer = (pl.col("origin") == "expert") | (pl.col("origin_new") == "expert")
+    return Change(
+        common=joined.height,
+        relabelled=joined.filter(differs & ~answer).height,
+        answered=joined.filter(differs & answer).height,
+        new=new.height - joined.height,
+        gone=old.height - joined.height,
+    )

@@ -1,0 +1,234 @@
+"""The ledger: what was spent, on what, for which heuristic, and how we know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
+Basis = Literal["measured", "declared", "modelled"]
+CountedAs = Literal["spent", "saved", "baseline"]
+
+STAGES = (
+    "answers",
+    "plan",
+    "vote",
+    "fit",
+    "label",
+    "gate",
+    "publish",
+    "ask",
+    "train",
+    "promote",
+    "record",
+)
+"""The stages of a run, in order."""
+
+SECONDS_PER_HOUR = 3600.0
+
+
+class CostsSettings(BaseModel):
+    """The `[costs]` table of project.toml: rates in USD."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    expert_usd_per_hour: Annotated[float, Field(ge=0)] = 60.0
+    core_usd_per_hour: Annotated[float, Field(ge=0)] = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Spend:
+    """What one stage of one run used."""
+
+    stage: str
+    wall_seconds: float
+    worker_seconds: float = 0.0
+    """CPU seconds on the workers."""
+    flow_seconds: float = 0.0
+    """CPU seconds in the flow's process."""
+    heuristic_seconds: Mapping[str, float] = field(default_factory=dict)
+    """Of the worker seconds, those spent on casting, by heuristic."""
+    bytes_read: int = 0
+    bytes_written: int = 0
+    saved_seconds: float = 0.0
+    """CPU seconds that reused cells took when they were computed."""
+    peak_memory_bytes: int = 0
+    """The largest resident size of a worker seen in the stage."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the figures as plain JSON."""
+        return {name: getattr(self, name) for name in self.__slots__} | {
+            "heuristic_seconds": dict(self.heuristic_seconds)
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row of the ledger."""
+
+    run: str
+    period: str
+    printing: int | None
+    stage: str
+    heuristic: str | None
+    what: str
+    quantity: float
+    unit: str
+    usd: float
+    basis: Basis
+    counted_as: CountedAs = "spent"
+
+
+def compute_entries(
+    run: str, period: str, printing: int | None, spend: Spend, rates: CostsSettings
+) -> tuple[Entry, ...]:
+    """Price what a stage used: one row per heuristic that was cast, one for the rest."""
+    rate = rates.core_usd_per_hour / SECONDS_PER_HOUR
+    cast = sum(spend.heuristic_seconds.values())
+    rest = max(spend.worker_seconds - cast, 0.0) + spend.flow_seconds
+
+    def entry(
+        what: str,
+        quantity: float,
+        unit: str,
+        usd: float,
+        *,
+        heuristic: str | None = None,
+        basis: Basis = "measured",
+        counted_as: CountedAs = "spent",
+    ) -> Entry:
+        return Entry(
+            run,
+            period,
+            printing,
+            spend.stage,
+            heuristic,
+            what,
+            quantity,
+            unit,
+            usd,
+            basis,
+            counted_as,
+        )
+
+    entries = [
+        entry("worker seconds", seconds, "s", seconds * rate, heuristic=name)
+        for name, seconds in sorted(spend.heuristic_seconds.items())
+    ]
+    entries.append(entry("worker seconds", rest, "s", rest * rate))
+    if spend.bytes_read:
+        entries.append(entry("bytes read", float(spend.bytes_read), "B", 0.0))
+    if spend.bytes_written:
+        entries.append(entry("bytes stored", float(spend.bytes_written), "B", 0.0))
+    if spend.saved_seconds:
+        saved = spend.saved_seconds
+        entries.append(entry("reused cells", saved, "s", saved * rate, counted_as="saved"))
+    return tuple(entries)
+
+
+def expert_entries(
+    run: str,
+    period: str,
+    printing: int | None,
+    answers: pl.DataFrame,
+    rates: CostsSettings,
+    seconds_per_answer: float,
+) -> tuple[Entry, ...]:
+    """
+    Price answers: minutes as measured or declared, else the project's seconds per answer.
+
+    `answers` has the columns `seconds` (null where nobody measured) and `seconds_source`.
+    """
+    entries = []
+    known = answers.with_columns(
+        pl.when(pl.col("seconds").is_null())
+        .then(pl.lit("modelled"))
+        .otherwise(pl.col("seconds_source"))
+        .alias("basis"),
+        pl.col("seconds").fill_null(seconds_per_answer),
+    )
+    for basis in ("measured", "declared", "modelled"):
+        seconds = known.filter(pl.col("basis") == basis)["seconds"]
+        if seconds.len() == 0:
+            continue
+        total = float(seconds.sum())
+        usd = total * rates.expert_usd_per_hour / SECONDS_PER_HOUR
+        common = (run, period, printing, "answers", None)
+        entries += [
+            Entry(*common, "answers", float(seconds.len()), "answers", 0.0, basis),
+            Entry(*common, "expert minutes", total / 60, "min", usd, basis),
+        ]
+    return tuple(entries)
+
+
+def baseline_entry(
+    run: str,
+    period: str,
+    printing: int | None,
+    rows: int,
+    rates: CostsSettings,
+    seconds_per_answer: float,
+) -> Entry:
+    """Price what hand-labelling the new and changed rows of a period would have cost."""
+    usd = rows * seconds_per_answer * rates.expert_usd_per_hour / SECONDS_PER_HOUR
+    return Entry(
+        run,
+        period,
+        printing,
+        "label",
+        None,
+        "hand labels",
+        float(rows),
+        "rows",
+        usd,
+        "modelled",
+        "baseline",
+    )
+
+
+def to_frame(entries: Iterable[Entry], booked: datetime) -> pl.DataFrame:
+    """Return ledger rows as a frame, with the moment they are booked."""
+    rows = [{name: getattr(entry, name) for name in Entry.__slots__} for entry in entries]
+    return pl.DataFrame(rows, infer_schema_length=None).with_columns(
+        pl.lit(booked).alias("booked"),
+        pl.col("printing").cast(pl.Int32),
+        pl.col("heuristic").cast(pl.String),
+        pl.col("stage").cast(pl.String),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """The sums of some ledger rows, in USD."""
+
+    expert_usd: float
+    compute_usd: float
+    saved_usd: float
+    hand_usd: float
+
+    @property
+    def total_usd(self) -> float:
+        """What was spent: experts and compute. Savings and baselines are never mixed in."""
+        return self.expert_usd + self.compute_usd
+
+
+def sum_costs(ledger: pl.DataFrame) -> Costs:
+    """Add up ledger rows by what they count as."""
+
+    def usd(condition: pl.Expr) -> float:
+        return float(ledger.filter(condition)["usd"].sum())
+
+    spent = pl.col("counted_as") == "spent"
+    expert = pl.col("what") == "expert minutes"
+    return Costs(
+        expert_usd=usd(spent & expert),
+        compute_usd=usd(spent & ~expert),
+        saved_usd=usd(pl.col("counted_as") == "saved"),
+        hand_usd=usd(pl.col("counted_as") == "baseline"),
+    )
