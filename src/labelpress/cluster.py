@@ -1,0 +1,217 @@
+"""The Dask cluster: the only module that talks to Dask."""
+
+from __future__ import annotations
+
+import os
+import resource
+import time
+import uuid
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import dask
+from distributed import Client, LocalCluster, as_completed, get_worker
+from distributed.scheduler import KilledWorker
+
+from labelpress.errors import LabelpressError, PartitionsFailedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_ONE_THREAD = {
+    "POLARS_MAX_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "ARROW_NUM_THREADS": "1",
+}
+"""One partition per core: libraries that start threads of their own would fight over the cores."""
+
+_SHOWN_FAILURES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Work(Generic[Result]):
+    """What a worker made of one partition, and what it took."""
+
+    value: Result
+    worker: str
+    seconds: float
+    """By the wall clock."""
+    cpu_seconds: float
+    peak_memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionRow:
+    """One line of the table of partitions that a person sees."""
+
+    part: str
+    worker: str
+    seconds: float
+    state: str
+
+
+class Cluster:
+    """Runs functions over partitions and remembers what that took."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._works: list[Work[Any]] = []
+        self._table: list[PartitionRow] = []
+
+    @property
+    def address(self) -> str:
+        """The scheduler's address, for others who want to share the cluster."""
+        return str(self._client.scheduler.address)
+
+    @property
+    def workers(self) -> int:
+        """The number of workers at this moment."""
+        return len(self._client.scheduler_info(n_workers=-1)["workers"])
+
+    def map(
+        self,
+        function: Callable[..., Result],
+        items: Mapping[str, Item],
+        *shared: object,
+        progress: Callable[[int, int], None] = lambda _done, _all: None,
+    ) -> dict[str, Result]:
+        """
+        Call `function(item, *shared)` on the workers for each item; results by the item's name.
+
+        `shared` values are sent to each worker once. Every item is tried even where others fail.
+        Raises `PartitionsFailedError` that names the failed items with their reasons.
+        """
+        if not items:
+            return {}
+        with self._client.as_current():
+            return self._map(function, items, shared, progress)
+
+    def _map(
+        self,
+        function: Callable[..., Result],
+        items: Mapping[str, Item],
+        shared: tuple[object, ...],
+        progress: Callable[[int, int], None],
+    ) -> dict[str, Result]:
+        # In a list, since Dask would take a bare tuple or dict apart.
+        [sent] = self._client.scatter([shared], broadcast=True, hash=False)
+
+        def submit(name: str) -> Any:
+            # A key of its own per call: Dask must never answer with what an earlier run computed.
+            key = f"{getattr(function, '__name__', 'work')}-{uuid.uuid4().hex}"
+            return self._client.submit(_measured, function, items[name], sent, key=key, pure=False)
+
+        done: dict[str, Work[Result]] = {}
+        failed: dict[str, BaseException] = {}
+        names = {submit(name): name for name in items}
+        for future in as_completed(list(names)):
+            self._settle(names[future], future, done, failed)
+            future.release()
+            progress(len(done), len(items))
+        # A partition that kills its worker takes the blame to its neighbours on that worker, so
+        # each suspect is tried once more, alone.
+        for name in [name for name, error in failed.items() if isinstance(error, KilledWorker)]:
+            future = submit(name)
+            del failed[name]
+            self._settle(name, next(iter(as_completed([future]))), done, failed)
+            progress(len(done), len(items))
+        if failed:
+            raise _failure(failed, len(items))
+        return {name: done[name].value for name in items}
+
+    def _settle(
+        self,
+        name: str,
+        future: Any,
+        done: dict[str, Work[Any]],
+        failed: dict[str, BaseException],
+    ) -> None:
+        if future.status == "finished":
+            work = done[name] = future.result()
+            self._works.append(work)
+            self._table.append(PartitionRow(name, work.worker, round(work.seconds, 3), "done"))
+        else:
+            error = future.exception() if future.status == "error" else None
+            failed[name] = error or LabelpressError("the work was cancelled or lost")
+            self._table.append(PartitionRow(name, "", 0.0, f"failed: {failed[name]}"[:200]))
+
+    def take_usage(self) -> tuple[float, int, tuple[PartitionRow, ...]]:
+        """Return and forget CPU seconds, peak memory (bytes) and the table since the last call."""
+        cpu = sum(work.cpu_seconds for work in self._works)
+        peak = max((work.peak_memory_bytes for work in self._works), default=0)
+        table = tuple(self._table)
+        self._works, self._table = [], []
+        return cpu, peak, table
+
+
+@contextmanager
+def open_cluster(
+    address: str = "", *, processes: bool = True, workers: int = 0
+) -> Iterator[Cluster]:
+    """
+    Connect to a Dask scheduler by address, or make a local cluster for as long as the block lasts.
+
+    A local cluster has one worker per core with one thread each: processes, or threads where
+    `processes` is false (for tiny data).
+    """
+    if address:
+        with Client(address, set_as_default=False) as client:
+            yield Cluster(client)
+        return
+    count = workers or os.cpu_count() or 1
+    with (
+        dask.config.set({"distributed.nanny.pre-spawn-environ": _ONE_THREAD}),
+        LocalCluster(
+            n_workers=count if processes else 1,
+            threads_per_worker=1 if processes else count,
+            processes=processes,
+            dashboard_address=":0",
+            silence_logs=30,
+        ) as local,
+        Client(local, set_as_default=False) as client,
+    ):
+        yield Cluster(client)
+
+
+def _measured(
+    function: Callable[..., Result], item: object, shared: tuple[object, ...]
+) -> Work[Result]:
+    started, cpu = time.perf_counter(), time.thread_time()
+    value = function(item, *shared)
+    return Work(
+        value=value,
+        worker=get_worker().address,
+        seconds=time.perf_counter() - started,
+        cpu_seconds=time.thread_time() - cpu,
+        peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+    )
+
+
+def _failure(failed: Mapping[str, BaseException], tried: int) -> PartitionsFailedError:
+    causes = Counter(str(error) for error in failed.values())
+    if len(causes) == 1 and len(failed) == tried:
+        return PartitionsFailedError(next(iter(causes)))
+    lines = [f"{name}: {_reason(error)}" for name, error in sorted(failed.items())]
+    more = len(lines) - _SHOWN_FAILURES
+    rest = [f"and {more} more"] if more > 0 else []
+    return PartitionsFailedError(
+        f"{len(failed)} of {tried} partitions failed: " + "; ".join(lines[:_SHOWN_FAILURES] + rest)
+    )
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, KilledWorker):
+        return (
+            "each worker that took it died (out of memory, or a crash in a heuristic); try it "
+            "with fewer rows per partition ([source] partition_rows) or larger workers"
+        )
+    if isinstance(error, LabelpressError):
+        return str(error)
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,73 @@
+"""What the Prefect UI is told: progress, tables, the summary, and who started the run."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from prefect.artifacts import (
+    create_markdown_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
+from prefect.runtime import flow_run
+from prefect.settings import get_current_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from labelpress.cluster import PartitionRow
+
+TABLE_ROWS = 500
+"""A larger table makes the browser slow; the slowest and the failed partitions are shown."""
+_SECONDS_BETWEEN_UPDATES = 2.0
+
+
+def flow_run_facts() -> tuple[str, datetime | None, str]:
+    """Return id, scheduled start and page of the flow run that this code runs in."""
+    identity = flow_run.get_id() or ""
+    expected = flow_run.get_scheduled_start_time() if identity else None
+    page = get_current_settings().server.ui.api_url or get_current_settings().api.url or ""
+    link = (
+        f"{page.removesuffix('/api')}/runs/flow-run/{identity}" if identity and page else identity
+    )
+    return identity, expected, link
+
+
+def progress_of(stage: str) -> Callable[[int, int], None]:
+    """Return a callback that shows a stage's progress as an artifact, at most every 2 seconds."""
+    state: dict[str, float | str] = {"shown": time.monotonic()}
+
+    def show(done: int, total: int) -> None:
+        now = time.monotonic()
+        if now - float(state["shown"]) < _SECONDS_BETWEEN_UPDATES:
+            return
+        state["shown"] = now
+        percent = 100 * done / max(total, 1)
+        if "id" in state:
+            update_progress_artifact(UUID(str(state["id"])), progress=percent)
+        else:
+            state["id"] = str(create_progress_artifact(progress=percent, key=f"{stage}-progress"))
+
+    return show
+
+
+def show_partitions(stage: str, table: Sequence[PartitionRow]) -> None:
+    """Show which worker did which partition in how many seconds, the failed and slowest first."""
+    if not table:
+        return
+    ordered = sorted(table, key=lambda row: (row.state == "done", -row.seconds, row.part))
+    create_table_artifact(
+        table=[asdict(row) for row in ordered[:TABLE_ROWS]],
+        key=f"{stage}-partitions",
+        description=f"{len(table)} pieces of work in stage {stage}; the slowest first",
+    )
+
+
+def show_summary(text: str) -> None:
+    """Show the summary of a run."""
+    create_markdown_artifact(markdown=text, key="summary", description="Verdict, figures, cost")

@@ -1,0 +1,196 @@
+"""The ask stage: choose the rows worth an expert's minutes and put them into the queue."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from labelpress.answers import open_asks
+from labelpress.asks import ask_id, choose_asks, merge_candidates, pick_candidates
+from labelpress.row_hash import random_numbers
+from labelpress.row_index import hash_texts, read_index
+from labelpress.tables.schemas import ASKS
+from labelpress.test_set import read_test_set
+
+if TYPE_CHECKING:
+    from labelpress.asks import Candidates
+    from labelpress.cluster import Cluster
+    from labelpress.manifest import Manifest
+    from labelpress.runs import Run
+    from labelpress.tables.files import Files
+
+
+@dataclass(frozen=True, slots=True)
+class PartToAsk:
+    """One partition from which rows may be asked."""
+
+    part: str
+    digest: str
+    path: str | None
+    """Its label file; None before the first printing."""
+    published: str | None
+    """The file that consumers read, where the candidate is held."""
+    cohort: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the ask stage leaves behind."""
+
+    asks: pl.DataFrame
+    """The asks put by this run, or by the run that it took up."""
+    open_before: int
+
+
+def put_asks(
+    run: Run,
+    manifest: Manifest,
+    cluster: Cluster,
+    *,
+    batch: str,
+    label_version: int | None,
+    held: bool = False,
+) -> Asked:
+    """
+    Put rows before the experts, within the budget of the period; once per batch.
+
+    The asks still open count against the budget: nobody is asked twice, and a slow expert is not
+    buried.
+    """
+    settings = run.project.settings
+    asks, answers = run.store.asks.read(), run.store.answers.read()
+    now = datetime.now(UTC)
+    waiting = open_asks(asks, answers, now)
+    if settings.experts.budget == 0 or run.store.asks.has(batch):
+        return Asked(asks.filter(pl.col("period") == manifest.period), waiting.height)
+    budget = max(settings.experts.budget - waiting.height, 0)
+    experts = settings.experts.model_copy(update={"budget": budget})
+    candidates = _candidates(run, manifest, cluster, asks, held=held)
+    certificate = manifest.certificate
+    satisfied = (
+        certificate.get("status") == "certified" and certificate["low"] >= experts.target_accuracy
+    )
+    audits = asks.filter(pl.col("stratum") == "audit")
+    chosen = choose_asks(
+        candidates,
+        experts,
+        dict(audits.group_by("cohort").len().iter_rows()),
+        seed=settings.seed,
+        satisfied=satisfied,
+        held=held,
+        uniform=not manifest.entries,
+    )
+    rows = chosen.with_columns(
+        pl.Series(
+            "ask_id",
+            [ask_id(batch, *key) for key in chosen.select("row_id", "row_hash").iter_rows()],
+            dtype=pl.String,
+        ),
+        pl.lit(manifest.period).alias("period"),
+        pl.lit(label_version, pl.Int64).alias("label_version"),
+        pl.lit(now + timedelta(days=experts.expires_days)).alias("expires"),
+        pl.lit(now).alias("created"),
+    )
+    rows = rows.select(ASKS.names()).cast(ASKS)
+    if rows.height:
+        run.store.asks.append(rows, batch=batch)
+    return Asked(rows, waiting.height)
+
+
+def _candidates(
+    run: Run, manifest: Manifest, cluster: Cluster, asks: pl.DataFrame, *, held: bool
+) -> Candidates:
+    digest_of = {partition.part: partition for partition in manifest.partitions}
+    path_of = {entry.part: entry.path for entry in manifest.entries}
+    base = run.base_manifest
+    published = {entry.part: entry.path for entry in base.entries} if base and held else {}
+    items = {
+        part: PartToAsk(
+            part, partition.digest, path_of.get(part), published.get(part), manifest.period
+        )
+        for part, partition in digest_of.items()
+    }
+    # A row is asked once for its content: a changed row has another hash and may be asked again.
+    spent = asks.select("row_id", "row_hash").unique()
+    test_set = read_test_set(run.project, run.classes)
+    test_ids = test_set.ids if test_set else ()
+    limit = run.project.settings.experts.budget
+    found = cluster.map(
+        candidates_of_part,
+        items,
+        run.store.files,
+        spent,
+        test_ids,
+        run.project.settings.seed,
+        limit,
+    )
+    return merge_candidates(list(found.values()), limit)
+
+
+def candidates_of_part(
+    where: PartToAsk,
+    files: Files,
+    spent: pl.DataFrame,
+    test_ids: tuple[str, ...],
+    seed: int,
+    limit: int,
+) -> Candidates:
+    """Score the rows of one partition and keep the few worth asking, on a worker."""
+    index = read_index(files, where.digest)
+    numbers = random_numbers(index["row_id"], index["row_hash"].to_numpy(), seed)
+    rows = index.with_columns(pl.Series("random", numbers))
+    if where.path is None:
+        rows = rows.with_columns(
+            pl.lit(1.0).alias("margin"),
+            pl.lit(0).alias("n_votes"),
+            pl.lit(where.cohort).alias("cohort"),
+            pl.lit(value=False).alias("changed"),
+        )
+    else:
+        labels = files.read_parquet(f"labels/{where.path}")
+        scored = labels.select(
+            "row_id", "n_votes", "cohort", _margin(labels["probabilities"]), "label"
+        )
+        scored = scored.with_columns(_changed(scored, where.published, files))
+        rows = rows.join(scored, on="row_id", how="inner", maintain_order="left")
+    text = rows.with_columns(
+        pl.col("row_id").cast(pl.String),
+        pl.Series("row_hash", hash_texts(rows["row_hash"]), dtype=pl.String),
+        pl.lit(where.part).alias("part"),
+        pl.lit(where.digest).alias("partition"),
+    )
+    asked = text.select("row_id", "row_hash").join(
+        spent.with_columns(pl.lit(value=True).alias("asked")),
+        on=["row_id", "row_hash"],
+        how="left",
+        maintain_order="left",
+    )["asked"]
+    tested = text["row_id"].is_in(list(test_ids))
+    askable = ~asked.fill_null(value=False) & ~tested
+    return pick_candidates(text.with_columns(askable.alias("askable")), limit)
+
+
+def _margin(probabilities: pl.Series) -> pl.Series:
+    if probabilities.len() == 0:
+        return pl.Series("margin", [], dtype=pl.Float64)
+    ordered = np.sort(np.array(probabilities.to_list()), axis=1)
+    return pl.Series("margin", ordered[:, -1] - ordered[:, -2])
+
+
+def _changed(scored: pl.DataFrame, published: str | None, files: Files) -> pl.Series:
+    if published is None:
+        return pl.Series("changed", np.zeros(scored.height, dtype=bool))
+    before = files.read_parquet(f"labels/{published}", columns=["row_id", "label"])
+    joined = scored.select("row_id", "label").join(
+        before.with_columns(pl.lit(value=True).alias("known")),
+        on="row_id",
+        how="left",
+        suffix="_before",
+        maintain_order="left",
+    )
+    differs = joined["label"].ne_missing(joined["label_before"])
+    return (differs & joined["known"].fill_null(value=False)).alias("changed")

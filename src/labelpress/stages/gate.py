@@ -1,0 +1,66 @@
+"""The gate stage: judge the candidate and write its manifest, before anybody can see it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from labelpress.base_rate import BaseRate
+from labelpress.gate import Evidence, Verdict, judge
+from labelpress.labels import add_counts
+from labelpress.manifest import write_manifest
+
+if TYPE_CHECKING:
+    from labelpress.manifest import Manifest
+    from labelpress.runs import Run
+    from labelpress.stages.label import Candidate
+
+
+@dataclass(frozen=True, slots=True)
+class Gated:
+    """A candidate with its verdict."""
+
+    manifest: Manifest
+    verdict: Verdict
+    held: tuple[str, ...]
+    """Why the candidate is not published; empty where it is."""
+
+
+def judge_candidate(run: Run, candidate: Candidate) -> Gated:
+    """Judge a candidate by the project's gate and by a standing hold."""
+    verdict = judge(gather_evidence(run, candidate), run.project.settings.gate)
+    manifest = candidate.manifest.with_(verdict=verdict.to_json())
+    write_manifest(run.store.files, manifest, candidate.answers)
+    held = verdict.reasons
+    if not verdict.passed and not held:
+        held = tuple(c.sentence for c in verdict.checks if c.outcome == "unknown")
+    if run.hold:
+        held = (run.hold, *held)
+    return Gated(manifest, verdict, held)
+
+
+def gather_evidence(run: Run, candidate: Candidate) -> Evidence:
+    """Put together what the gate judges by."""
+    counts, change, manifest = candidate.counts, candidate.change, candidate.manifest
+    base_rate = BaseRate.from_json(manifest.base_rate)
+    base = run.base_manifest
+    before = add_counts([e.counts for e in base.entries], run.classes) if base else None
+    shares = tuple(n / max(counts.labelled, 1) for n in counts.by_class)
+    measured = not base_rate.assumed
+    return Evidence(
+        rows=counts.rows,
+        labelled=counts.labelled,
+        class_shares=shares,
+        base_rate_low=tuple(map(float, base_rate.low)) if measured else None,
+        base_rate_high=tuple(map(float, base_rate.high)) if measured else None,
+        class_names=run.classes.names,
+        quarantined=tuple(note.name for note in manifest.heuristics if note.quarantined),
+        base_coverage=before.labelled / max(before.rows, 1) if before else None,
+        common_rows=change.common,
+        changed_rows=change.relabelled,
+        base_rows=before.rows if before else 0,
+        gone_rows=change.gone,
+        paired_audits=candidate.paired_audits,
+        paired_gain=candidate.paired_gain,
+        paired_error=candidate.paired_error,
+    )

@@ -1,0 +1,297 @@
+"""The label stage: write the candidate's label files, not yet visible, and certify them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from labelpress.certify import Certificate, CohortConfidence, certify
+from labelpress.label_models import load
+from labelpress.labels import Change, add_counts, compare, count_labels, label_rows
+from labelpress.manifest import LabelEntry
+from labelpress.row_index import read_index
+from labelpress.stages.fit import vote_matrix
+from labelpress.stages.vote import voting
+from labelpress.vote_files import read_votes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from labelpress.classes import Classes
+    from labelpress.cluster import Cluster
+    from labelpress.labels import LabelCounts
+    from labelpress.manifest import Manifest
+    from labelpress.partitions import Partition
+    from labelpress.runs import Run
+    from labelpress.stages.fit import Fitted
+    from labelpress.tables.files import Files
+    from labelpress.tables.publication import LabelTable
+    from labelpress.vote_files import Cell
+
+
+@dataclass(frozen=True, slots=True)
+class PartToLabel:
+    """One partition whose labels are to be written."""
+
+    partition: Partition
+    cells: Mapping[str, Cell]
+    answers: Mapping[int, int]
+    """Class codes by position, of the answers that override."""
+    dropped: tuple[int, ...]
+    published: str | None
+    """The label file of this part that consumers read now."""
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A label set that is written but not visible."""
+
+    manifest: Manifest
+    answers: pl.DataFrame
+    """The answers used, with their votes."""
+    counts: LabelCounts
+    change: Change
+    certificate: Certificate
+    paired_audits: int
+    paired_gain: float | None
+    paired_error: float | None
+    written: tuple[LabelEntry, ...]
+    """The files that differ from the published ones."""
+
+
+def write_labels(
+    run: Run, fitted: Fitted, cluster: Cluster, progress: Callable[[int, int], None]
+) -> Candidate:
+    """
+    Label every partition whose labels may differ from the published ones.
+
+    Without a refit these are the partitions with new or changed rows, votes or answers; the other
+    label files are carried over unread.
+    """
+    manifest = fitted.manifest
+    published = (
+        {entry.part: entry for entry in run.base_manifest.entries} if run.base_manifest else {}
+    )
+    overriding = _overriding(fitted.answers)
+    jobs: dict[str, PartToLabel] = {}
+    carried: list[LabelEntry] = []
+    for partition in manifest.partitions:
+        old = published.get(partition.part)
+        job = PartToLabel(
+            partition=partition,
+            cells=manifest.cells[partition.digest],
+            answers=overriding.get(partition.digest, {}),
+            dropped=tuple(manifest.dropped.get(partition.digest, ())),
+            published=old.path if old else None,
+            key=_key(manifest, partition, overriding.get(partition.digest, {})),
+        )
+        if old is not None and old.key == job.key:
+            unchanged = Change(common=old.counts.rows)
+            carried.append(
+                LabelEntry(old.part, old.path, old.size, old.rows, old.key, old.counts, unchanged)
+            )
+        else:
+            jobs[partition.part] = job
+    written = cluster.map(
+        label_partition,
+        jobs,
+        run.store.files,
+        run.store.labels,
+        manifest.label_model,
+        voting(manifest.heuristics),
+        run.classes,
+        manifest.period,
+        run.id,
+        progress=progress,
+    )
+    entries = tuple(sorted([*carried, *written.values()], key=lambda entry: entry.part))
+    gone = tuple(sorted(set(published) - {entry.part for entry in entries}))
+    change = _total_change(run, entries, [published[part] for part in gone], cluster)
+    counts = add_counts([entry.counts for entry in entries], run.classes)
+    certificate = _certify(run, fitted, counts)
+    paired = _paired(run, fitted, cluster)
+    return Candidate(
+        manifest=manifest.with_(
+            entries=entries, gone_parts=gone, certificate=certificate.to_json()
+        ),
+        answers=fitted.answers,
+        counts=counts,
+        change=change,
+        certificate=certificate,
+        paired_audits=len(paired),
+        paired_gain=float(paired.mean()) if len(paired) else None,
+        paired_error=float(paired.std(ddof=1) / np.sqrt(len(paired))) if len(paired) > 1 else None,
+        written=tuple(written.values()),
+    )
+
+
+def label_partition(
+    job: PartToLabel,
+    files: Files,
+    labels: LabelTable,
+    label_model: Mapping[str, object],
+    fingerprints: tuple[str, ...],
+    classes: Classes,
+    period: str,
+    run: str,
+) -> LabelEntry:
+    """Label one partition, compare it with what is published, and write its file, on a worker."""
+    partition = job.partition
+    index = read_index(files, partition.digest)
+    votes = read_votes(files, job.cells, fingerprints, partition.rows, classes)
+    published = files.read_parquet(f"labels/{job.published}") if job.published else None
+    cohorts = _cohorts(index["row_id"], published, period)
+    frame = label_rows(index["row_id"], votes, load(label_model), classes, job.answers, cohorts)
+    if job.dropped:
+        frame = frame.with_row_index().filter(~pl.col("index").is_in(job.dropped)).drop("index")
+    change = compare(published, frame) if published is not None else Change(new=frame.height)
+    written = labels.write(partition.part, run, frame)
+    return LabelEntry(
+        part=partition.part,
+        path=written.path,
+        size=written.size,
+        rows=frame.height,
+        key=job.key,
+        counts=count_labels(frame, classes),
+        change=change,
+    )
+
+
+def _cohorts(row_ids: pl.Series, published: pl.DataFrame | None, period: str) -> pl.Series:
+    if published is None:
+        return pl.Series("cohort", [period], dtype=pl.String).new_from_index(0, row_ids.len())
+    known = published.select("row_id", "cohort")
+    joined = row_ids.to_frame("row_id").join(known, on="row_id", how="left", maintain_order="left")
+    return joined["cohort"].fill_null(period)
+
+
+def _overriding(answers: pl.DataFrame) -> dict[str, dict[int, int]]:
+    by_partition: dict[str, dict[int, int]] = {}
+    teaching = answers.filter(~pl.col("reserved")).select("partition", "position", "code")
+    for digest, position, code in teaching.sort("partition", "position").iter_rows():
+        by_partition.setdefault(digest, {})[position] = code
+    return by_partition
+
+
+def _key(manifest: Manifest, partition: Partition, answers: Mapping[int, int]) -> str:
+    facts = (
+        partition.digest,
+        voting(manifest.heuristics),
+        manifest.label_model,
+        sorted(answers.items()),
+        manifest.dropped.get(partition.digest, []),
+        manifest.classes,
+    )
+    text = json.dumps(facts, sort_keys=True, default=str)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _total_change(
+    run: Run, entries: tuple[LabelEntry, ...], gone: list[LabelEntry], cluster: Cluster
+) -> Change:
+    """
+    Add up the changes; a row that moved from one partition to another is neither new nor gone.
+
+    Only where rows are both new and gone can rows have moved, and only then are ids compared.
+    """
+    total = sum((entry.change for entry in entries), Change())
+    total += Change(gone=sum(entry.rows for entry in gone))
+    if not (total.new and total.gone) or run.base_manifest is None:
+        return total
+    old = {entry.part: entry for entry in run.base_manifest.entries}
+    touched = [e for e in entries if e.part not in old or e.path != old[e.part].path]
+    before = tuple(old[e.part].path for e in touched if e.part in old)
+    before += tuple(entry.path for entry in gone)
+    moved = cluster.map(
+        compare_all, {"moved rows": tuple(e.path for e in touched)}, run.store.files, before
+    )["moved rows"]
+    untouched = sum(e.rows for e in entries) - sum(e.rows for e in touched)
+    return moved + Change(common=untouched)
+
+
+def compare_all(after: tuple[str, ...], files: Files, before: tuple[str, ...]) -> Change:
+    """Compare all touched label files with those they replace, as two tables, on a worker."""
+    columns = ["row_id", "label", "origin"]
+
+    def table(paths: tuple[str, ...]) -> pl.DataFrame:
+        return pl.concat([files.read_parquet(f"labels/{path}", columns=columns) for path in paths])
+
+    return compare(table(before), table(after)) if before and after else Change()
+
+
+def _certify(run: Run, fitted: Fitted, counts: LabelCounts) -> Certificate:
+    """Judge the candidate by the reserved audits; what it says of them never learnt from them."""
+    manifest = fitted.manifest
+    reserved = fitted.answers.filter(pl.col("reserved"))
+    votes = vote_matrix(reserved, run.classes, len(manifest.heuristics))
+    labelled = (votes != -1).any(axis=1)
+    probabilities = fitted.model.predict_proba(votes[labelled])
+    cohorts = {
+        name: CohortConfidence(c.labelled, c.confidence_sum, c.confidence_sumsq)
+        for name, c in counts.cohorts.items()
+        if c.labelled
+    }
+    first = min(cohorts, default=manifest.period)
+    audited = [c if c in cohorts else first for c in reserved["cohort"].to_list()]
+    return certify(
+        correct=probabilities.argmax(axis=1) == reserved["code"].to_numpy()[labelled],
+        confidence=probabilities.max(axis=1),
+        cohorts=np.array(audited, dtype=np.str_)[labelled],
+        population=cohorts,
+        asked=_asked(run, manifest, labelled),
+    )
+
+
+def _asked(run: Run, manifest: Manifest, labelled: np.ndarray) -> int:
+    """Count the reserved audits that were put and should be answered by now, labelled rows only."""
+    asks = run.store.asks.read(manifest.asks_version)
+    answers = run.store.answers.read(manifest.answers_version).filter(pl.col("label").is_not_null())
+    due = asks.filter(pl.col("reserved") & (pl.col("period") <= manifest.period))
+    silent = due.join(answers, on="ask_id", how="anti")["row_id"].n_unique()
+    share = float(labelled.mean()) if len(labelled) else 1.0
+    return int(labelled.sum()) + round(silent * share)
+
+
+def _paired(run: Run, fitted: Fitted, cluster: Cluster) -> np.ndarray:
+    """Return right-now minus right-before for each reserved audit that both versions label."""
+    manifest, base = fitted.manifest, run.base_manifest
+    reserved = fitted.answers.filter(pl.col("reserved"))
+    if base is None or reserved.height == 0:
+        return np.zeros(0)
+    votes = vote_matrix(reserved, run.classes, len(manifest.heuristics))
+    now = fitted.model.predict_proba(votes).argmax(axis=1)
+    labelled = (votes != -1).any(axis=1)
+    judged = reserved.select("row_id", "code", "partition").with_columns(
+        pl.Series("right", now == reserved["code"].to_numpy()).alias("right")
+    )
+    judged = judged.filter(pl.Series(labelled))
+    part_of = {partition.digest: partition.part for partition in manifest.partitions}
+    path_of = {entry.part: entry.path for entry in base.entries}
+    items = {
+        part_of[key[0]]: (path_of[part_of[key[0]]], rows["row_id"].to_list())
+        for key, rows in judged.group_by("partition", maintain_order=True)
+        if part_of[key[0]] in path_of
+    }
+    found = cluster.map(published_labels, items, run.store.files)
+    if not found:
+        return np.zeros(0)
+    codes = pl.DataFrame({"label": run.classes.names, "before": range(len(run.classes))})
+    before = pl.concat(found.values()).join(codes, on="label")
+    both = judged.join(before, on="row_id").sort("row_id")
+    was_right = both["before"] == both["code"]
+    gains = both["right"].cast(pl.Float64) - was_right.cast(pl.Float64)
+    return np.asarray(gains.to_numpy())
+
+
+def published_labels(where: tuple[str, list[str]], files: Files) -> pl.DataFrame:
+    """Return row_id (as text) and label of some rows of a label file, on a worker."""
+    path, row_ids = where
+    frame = files.read_parquet(f"labels/{path}", columns=["row_id", "label"])
+    text = frame.with_columns(pl.col("row_id").cast(pl.String))
+    return text.filter(pl.col("row_id").is_in(row_ids) & pl.col("label").is_not_null())

@@ -1,0 +1,253 @@
+"""The train stage: fit the end model on a label version and judge it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from labelpress.end_model.evaluation import Evaluation, content_overlap, evaluate
+from labelpress.end_model.settings import Features
+from labelpress.end_model.training import TrainedModel, fit
+from labelpress.row_hash import random_numbers
+from labelpress.row_index import read_index
+from labelpress.sources.reading import read_rows
+from labelpress.test_set import TestSet, read_test_set
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from labelpress.classes import Classes
+    from labelpress.cluster import Cluster
+    from labelpress.end_model.settings import EndModelSettings
+    from labelpress.manifest import Manifest
+    from labelpress.partitions import Partition
+    from labelpress.runs import Run
+    from labelpress.tables.files import Files
+    from labelpress.tables.publication import LabelVersion
+    from labelpress.tracking import ModelVersion, Tracking
+
+REQUIREMENTS = ("labelpress", "scikit-learn", "skops", "polars")
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingJob:
+    """What one worker needs to fit the end model."""
+
+    parts: tuple[tuple[Partition, str], ...]
+    """Partitions and their label files."""
+    threshold: float
+    """Rows with a permanent random number below it are trained on."""
+    answers: pl.DataFrame
+    """Answers that match their rows: row_id, code, reserved, stratum, propensity."""
+    test: TestSet | None
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A fitted end model and how it was judged."""
+
+    content: bytes
+    """The skops file."""
+    mix: str
+    """How program labels and answers were combined."""
+    candidates: tuple[Mapping[str, Any], ...]
+    """The mixes that were compared."""
+    rows: int
+    """Rows it was trained on."""
+    excluded: int
+    """Rows left out because they are in the test set."""
+    evaluation: Evaluation | None
+    judged_on: str
+    """`test set` or `reserved audits`."""
+
+
+def train_model(
+    run: Run, manifest: Manifest, answers: pl.DataFrame, cluster: Cluster
+) -> Trained | None:
+    """Fit the end model on the labels of a manifest; None where there is nothing to learn from."""
+    settings = run.project.settings
+    path_of = {entry.part: entry.path for entry in manifest.entries}
+    rows = max(manifest.rows, 1)
+    if len([n for n in _class_counts(manifest) if n]) < 2:
+        return None
+    job = TrainingJob(
+        parts=tuple((p, path_of[p.part]) for p in manifest.partitions if p.part in path_of),
+        threshold=min(settings.end_model.max_rows / rows, 1.0),
+        answers=answers.select("row_id", "code", "reserved", "stratum", "propensity"),
+        test=read_test_set(run.project, run.classes),
+    )
+    fitted = cluster.map(
+        fit_on_worker,
+        {"end model": job},
+        run.store.files,
+        run.classes,
+        settings.end_model,
+        manifest.types,
+        (settings.source.id, settings.experts.oracle),
+        settings.source.storage_options,
+        settings.seed,
+    )
+    return fitted["end model"]
+
+
+def _class_counts(manifest: Manifest) -> list[int]:
+    counts = [entry.counts.by_class for entry in manifest.entries]
+    return [sum(column) for column in zip(*counts, strict=False)]
+
+
+def fit_on_worker(
+    job: TrainingJob,
+    files: Files,
+    classes: Classes,
+    settings: EndModelSettings,
+    types: Mapping[str, str],
+    hidden: tuple[str, str | None],
+    options: Mapping[str, str],
+    seed: int,
+) -> Trained:
+    """Read the training sample, fit and judge, on a worker; memory is bounded by `max_rows`."""
+    features = settings.features if settings.features.columns else by_type(types, hidden)
+    columns = {name: types[name] for name in features.columns}
+    sample, probabilities = _read_sample(job, files, columns, options, seed)
+    tested = np.zeros(sample.height, dtype=bool)
+    if job.test is not None:
+        inside = sample["row_id"].is_in(list(job.test.ids)).to_numpy()
+        tested = inside | content_overlap(sample, job.test.frame, features)
+    kept = pl.Series(~tested)
+    sample, probabilities = sample.filter(kept), probabilities[~tested]
+    codes, propensity, reserved = _answers_of(sample["row_id"], job.answers)
+    teaching = np.where(reserved, -1, codes)
+    model = fit(
+        sample,
+        probabilities,
+        answers=teaching,
+        propensity=propensity,
+        classes=classes.names,
+        settings=settings.model_copy(update={"features": features}),
+        seed=seed,
+    )
+    evaluation, judged_on = _judge(model, job, sample, codes, reserved)
+    return Trained(
+        content=model.to_bytes(),
+        mix=model.mix,
+        candidates=model.candidates,
+        rows=sample.height,
+        excluded=int(tested.sum()),
+        evaluation=evaluation,
+        judged_on=judged_on,
+    )
+
+
+def _read_sample(
+    job: TrainingJob,
+    files: Files,
+    columns: Mapping[str, str],
+    options: Mapping[str, str],
+    seed: int,
+) -> tuple[pl.DataFrame, np.ndarray]:
+    answered = job.answers["row_id"].to_list()
+    frames, targets = [], []
+    for partition, path in job.parts:
+        index = read_index(files, partition.digest)
+        numbers = random_numbers(index["row_id"], index["row_hash"].to_numpy(), seed)
+        labels = files.read_parquet(f"labels/{path}", columns=["row_id", "label", "probabilities"])
+        rows = read_rows(partition.file, partition.row_groups, columns, options)
+        joined = rows.with_columns(index["row_id"], pl.Series("random_number", numbers)).join(
+            labels, on="row_id", how="inner", maintain_order="left"
+        )
+        text = joined.with_columns(pl.col("row_id").cast(pl.String))
+        chosen = text.filter(
+            pl.col("label").is_not_null()
+            & ((pl.col("random_number") < job.threshold) | pl.col("row_id").is_in(answered))
+            | pl.col("row_id").is_in(answered)
+        )
+        targets.append(np.array(chosen["probabilities"].to_list()))
+        frames.append(chosen.select("row_id", *columns))
+    width = max(target.shape[1] for target in targets if target.size)
+    return pl.concat(frames), np.concatenate([t for t in targets if t.size]).reshape(-1, width)
+
+
+def _answers_of(
+    row_ids: pl.Series, answers: pl.DataFrame
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    joined = row_ids.to_frame("row_id").join(
+        answers, on="row_id", how="left", maintain_order="left"
+    )
+    return (
+        joined["code"].fill_null(-1).to_numpy(),
+        joined["propensity"].fill_null(1.0).to_numpy(),
+        joined["reserved"].fill_null(value=False).to_numpy(),
+    )
+
+
+def _judge(
+    model: TrainedModel,
+    job: TrainingJob,
+    sample: pl.DataFrame,
+    codes: np.ndarray,
+    reserved: np.ndarray,
+) -> tuple[Evaluation | None, str]:
+    if job.test is not None:
+        evaluation = evaluate(model.predict_proba(job.test.frame), job.test.codes, job.test.digest)
+        return evaluation, "test set"
+    audits = reserved & (codes >= 0)
+    if not audits.any():
+        return None, "nothing"
+    frame = sample.filter(pl.Series(audits))
+    digest = f"audits-{frame['row_id'].sort().hash(0).sum()}"
+    return evaluate(model.predict_proba(frame), codes[audits], digest), "reserved audits"
+
+
+def by_type(types: Mapping[str, str], hidden: tuple[str, str | None]) -> Features:
+    """Choose features by column type where project.toml names none."""
+    shown = {name: kind for name, kind in types.items() if name not in hidden}
+    numbers = ("int", "uint", "float", "double", "bool")
+    return Features(
+        text=tuple(name for name, kind in shown.items() if kind == "string"),
+        numeric=tuple(name for name, kind in shown.items() if kind.startswith(numbers)),
+    )
+
+
+def register_model(
+    manifest: Manifest, version: LabelVersion, trained: Trained, tracking: Tracking
+) -> ModelVersion:
+    """Register the end model of a label version with MLflow, once."""
+    found = find_model(version, tracking)
+    if found is not None:
+        return found
+    run_id = tracking.open_run(*run_tags(manifest))
+    evaluation = trained.evaluation
+    tags = {
+        "labelpress.label_version": str(version.version),
+        "labelpress.period": version.period,
+        "labelpress.project_digest": manifest.project_digest,
+        "labelpress.labelpress": manifest.environment["labelpress"],
+        "labelpress.mix": trained.mix,
+        "labelpress.judged_on": trained.judged_on,
+        "labelpress.test_digest": evaluation.digest if evaluation else "",
+        "labelpress.accuracy": f"{evaluation.accuracy:.6f}" if evaluation else "",
+    }
+    return tracking.log_model(run_id, trained.content, tags, REQUIREMENTS)
+
+
+def find_model(version: LabelVersion, tracking: Tracking) -> ModelVersion | None:
+    """Return the end model that was trained on a label version, or None."""
+    wanted = str(version.version)
+    found = [m for m in tracking.models() if m.tags.get("labelpress.label_version") == wanted]
+    return found[0] if found else None
+
+
+def run_tags(manifest: Manifest, *, held: bool = False) -> tuple[str, dict[str, str]]:
+    """Return the name and the tags by which the MLflow run of a printing is found."""
+    tags = {
+        "labelpress.project": manifest.project,
+        "labelpress.period": manifest.period,
+        "labelpress.printing": "held" if held else str(manifest.printing),
+    }
+    if held:
+        tags["labelpress.run"] = manifest.run
+        return f"{manifest.period} held", tags
+    return f"{manifest.period} printing {manifest.printing}", tags

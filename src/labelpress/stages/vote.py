@@ -1,0 +1,198 @@
+"""The vote stage: cast the missing cells and count the vote patterns."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from labelpress.analysis import summarize
+from labelpress.heuristics import cast, load_heuristics
+from labelpress.sources.reading import read_rows
+from labelpress.vote_files import Cell, partition_patterns, write_cells
+from labelpress.votes import Patterns, merge_patterns
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from labelpress.bundle import Bundle
+    from labelpress.classes import Classes
+    from labelpress.cluster import Cluster
+    from labelpress.heuristics import Heuristic
+    from labelpress.manifest import HeuristicNote, Manifest
+    from labelpress.partitions import Partition
+    from labelpress.runs import Run
+    from labelpress.stages.plan import Plan
+    from labelpress.tables.files import Files
+
+
+@dataclass(frozen=True, slots=True)
+class Ballot:
+    """The cells to cast on one partition."""
+
+    partition: Partition
+    fingerprints: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Voted:
+    """What the vote stage leaves behind."""
+
+    manifest: Manifest
+    patterns: Patterns
+    """Over the whole source; a quarantined heuristic abstains."""
+    heuristic_seconds: Mapping[str, float]
+    saved_seconds: float
+    """CPU seconds that the reused cells took when they were computed."""
+    bytes_written: int
+
+
+def cast_votes(
+    run: Run, plan: Plan, cluster: Cluster, progress: Callable[[int, int], None]
+) -> Voted:
+    """Compute the missing cells of all partitions; reuse the others."""
+    started = time.perf_counter()
+    manifest = plan.manifest
+    ballots = {
+        partition.part: Ballot(partition, plan.missing[partition.part])
+        for partition in manifest.partitions
+        if partition.part in plan.missing
+    }
+    cast_cells = cluster.map(
+        cast_partition,
+        ballots,
+        run.project.bundle,
+        run.classes,
+        run.store.files,
+        manifest.types,
+        run.project.settings.source.storage_options,
+        progress=progress,
+    )
+    cells = {digest: dict(known) for digest, known in manifest.cells.items()}
+    reused = sum(len(known) for known in cells.values())
+    saved = sum(cell.seconds for known in cells.values() for cell in known.values())
+    by_fingerprint: dict[str, float] = {}
+    computed = rows_cast = written = 0
+    for part, (fresh, size) in cast_cells.items():
+        written += size
+        for cell in fresh:
+            cells[ballots[part].partition.digest][cell.fingerprint] = cell
+            by_fingerprint[cell.fingerprint] = (
+                by_fingerprint.get(cell.fingerprint, 0.0) + cell.seconds
+            )
+            computed += 1
+            rows_cast += cell.rows
+    present = {partition.digest for partition in manifest.partitions}
+    cells = {digest: known for digest, known in cells.items() if digest in present}
+    faults = _faults(manifest, cells)
+    limit = run.project.settings.gate.max_fault_rate
+    total = sum(partition.rows for partition in manifest.partitions)
+    notes = tuple(
+        note if faults[note.fingerprint] <= limit * total else _quarantine(note)
+        for note in manifest.heuristics
+    )
+    fingerprints = voting(notes)
+    patterns = _count_patterns(run, manifest.partitions, cells, fingerprints, cluster)
+    names = [note.name for note in notes]
+    seconds = {note.name: by_fingerprint.get(note.fingerprint, 0.0) for note in notes}
+    analysis = summarize(patterns, names, run.classes)
+    statistics = tuple(
+        {
+            "name": note.name,
+            "polarity": [run.classes.names[code] for code in stats.polarity],
+            "coverage": stats.coverage,
+            "overlap": stats.overlap,
+            "conflict": stats.conflict,
+            "faults": faults[note.fingerprint],
+            "seconds": seconds[note.name],
+        }
+        for note, stats in zip(notes, analysis.heuristics, strict=True)
+    )
+    return Voted(
+        manifest=manifest.with_(
+            heuristics=notes,
+            cells=cells,
+            cells_computed=computed,
+            cells_reused=reused,
+            rows_cast=rows_cast,
+            votes_seconds=round(time.perf_counter() - started, 3),
+            conflict_rows=round(analysis.conflict * patterns.rows),
+            statistics=statistics,
+        ),
+        patterns=patterns,
+        heuristic_seconds={name: spent for name, spent in seconds.items() if spent},
+        saved_seconds=saved,
+        bytes_written=written,
+    )
+
+
+def cast_partition(
+    ballot: Ballot,
+    bundle: Bundle,
+    classes: Classes,
+    files: Files,
+    types: Mapping[str, str],
+    options: Mapping[str, str],
+) -> tuple[tuple[Cell, ...], int]:
+    """Read the columns needed, cast the missing cells of one partition and store them."""
+    heuristics = _chosen(bundle, classes, ballot.fingerprints)
+    needed: set[str] = set()
+    for heuristic in heuristics:
+        needed |= set(types if heuristic.columns is None else heuristic.columns)
+    columns = {name: kind for name, kind in types.items() if name in needed} or dict(
+        list(types.items())[:1]
+    )
+    frame = read_rows(ballot.partition.file, ballot.partition.row_groups, columns, options)
+    votes = cast(frame, heuristics, classes)
+    return write_cells(files, ballot.partition.digest, votes, ballot.fingerprints)
+
+
+@lru_cache(maxsize=4)
+def _loaded(bundle: Bundle, classes: Classes) -> tuple[Heuristic, ...]:
+    return load_heuristics(bundle, classes)
+
+
+def _chosen(bundle: Bundle, classes: Classes, fingerprints: Sequence[str]) -> tuple[Heuristic, ...]:
+    by_fingerprint = {h.fingerprint: h for h in _loaded(bundle, classes)}
+    return tuple(by_fingerprint[fingerprint] for fingerprint in fingerprints)
+
+
+def voting(notes: Sequence[HeuristicNote]) -> tuple[str, ...]:
+    """Return the fingerprints whose votes count, one per heuristic; empty text for quarantined."""
+    return tuple("" if note.quarantined else note.fingerprint for note in notes)
+
+
+def _quarantine(note: HeuristicNote) -> HeuristicNote:
+    return replace(note, quarantined=True)
+
+
+def _faults(manifest: Manifest, cells: Mapping[str, Mapping[str, Cell]]) -> dict[str, int]:
+    totals = dict.fromkeys((note.fingerprint for note in manifest.heuristics), 0)
+    for known in cells.values():
+        for fingerprint, cell in known.items():
+            totals[fingerprint] += cell.faults
+    return totals
+
+
+def _count_patterns(
+    run: Run,
+    partitions: Sequence[Partition],
+    cells: Mapping[str, Mapping[str, Cell]],
+    fingerprints: tuple[str, ...],
+    cluster: Cluster,
+) -> Patterns:
+    items = {p.part: (p.digest, p.rows, cells[p.digest]) for p in partitions}
+    counted = cluster.map(count_partition, items, run.store.files, fingerprints, run.classes)
+    return merge_patterns(list(counted.values()))
+
+
+def count_partition(
+    where: tuple[str, int, Mapping[str, Cell]],
+    files: Files,
+    fingerprints: tuple[str, ...],
+    classes: Classes,
+) -> Patterns:
+    """Count the vote patterns of one partition, on a worker."""
+    digest, rows, cells = where
+    return partition_patterns(files, digest, cells, fingerprints, rows, classes)

@@ -1,0 +1,204 @@
+"""The summary of a run: its figures, MLflow's names for them, and the page read first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING
+
+from labelpress.certify import Certificate
+from labelpress.labels import Change, add_counts
+
+if TYPE_CHECKING:
+    from labelpress.classes import Classes
+    from labelpress.gate import Verdict
+    from labelpress.ledger import Costs
+    from labelpress.manifest import Manifest
+    from labelpress.stages.promote import Promotion
+    from labelpress.stages.train import Trained
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One run in figures."""
+
+    period: str
+    printing: int
+    run: str
+    version: int | None
+    """The label version; None where the run is held."""
+    held: tuple[str, ...]
+    rows: int
+    coverage: float
+    churn: float | None
+    certificate: Certificate
+    conflict: float
+    simulated: bool
+    """Whether an oracle answered in the experts' place."""
+    model_accuracy: float | None
+    model_f1: float | None
+    model_log_loss: float | None
+    model_role: str
+    model_note: str
+    cells_computed: int
+    cells_reused: int
+    rows_per_second: float | None
+    asks: int
+    costs: Costs
+    cumulative_usd: float
+
+    @property
+    def reused_share(self) -> float:
+        """Share of the cells that did not have to be computed."""
+        return self.cells_reused / max(self.cells_computed + self.cells_reused, 1)
+
+
+def summarise(
+    manifest: Manifest,
+    classes: Classes,
+    *,
+    version: int | None,
+    held: tuple[str, ...],
+    trained: Trained | None,
+    promotion: Promotion | None,
+    asks: int,
+    simulated: bool,
+    costs: Costs,
+    cumulative_usd: float,
+) -> Summary:
+    """Put the figures of a run together."""
+    counts = add_counts([entry.counts for entry in manifest.entries], classes)
+    change = sum((entry.change for entry in manifest.entries), Change())
+    evaluation = trained.evaluation if trained else None
+    speed = manifest.rows_cast / manifest.votes_seconds if manifest.votes_seconds else None
+    return Summary(
+        period=manifest.period,
+        printing=manifest.printing,
+        run=manifest.run,
+        version=version,
+        held=held,
+        rows=counts.rows,
+        coverage=counts.labelled / max(counts.rows, 1),
+        churn=change.churn,
+        certificate=Certificate.from_json(manifest.certificate),
+        conflict=manifest.conflict,
+        simulated=simulated,
+        model_accuracy=evaluation.accuracy if evaluation else None,
+        model_f1=evaluation.f1 if evaluation else None,
+        model_log_loss=evaluation.log_loss if evaluation else None,
+        model_role=promotion.role if promotion else "",
+        model_note=promotion.reason if promotion else "",
+        cells_computed=manifest.cells_computed,
+        cells_reused=manifest.cells_reused,
+        rows_per_second=speed if manifest.cells_computed else None,
+        asks=asks,
+        costs=costs,
+        cumulative_usd=cumulative_usd,
+    )
+
+
+def metrics(summary: Summary, manifest: Manifest) -> dict[str, float | None]:
+    """Return the metrics of an MLflow run; None where a figure is unknown."""
+    certificate, costs = summary.certificate, summary.costs
+    figures: dict[str, float | None] = {
+        "labels.coverage": summary.coverage,
+        "labels.conflict": summary.conflict,
+        "labels.churn": summary.churn,
+        "labels.accuracy": certificate.estimate,
+        "labels.accuracy_low": certificate.low if certificate.estimate is not None else None,
+        "labels.accuracy_high": certificate.high if certificate.estimate is not None else None,
+        "labels.rows": float(summary.rows),
+        "model.accuracy": summary.model_accuracy,
+        "model.f1": summary.model_f1,
+        "model.log_loss": summary.model_log_loss,
+        "votes.cells_computed": float(summary.cells_computed),
+        "votes.cells_reused": float(summary.cells_reused),
+        "votes.rows_per_second": summary.rows_per_second,
+    }
+    figures |= cost_metrics(costs, summary.cumulative_usd)
+    lifts = {lift["heuristic"]: lift for lift in manifest.lifts}
+    for stats in manifest.statistics:
+        name = stats["name"]
+        lift = lifts.get(name, {})
+        figures[f"heuristic.{name}.coverage"] = stats["coverage"]
+        figures[f"heuristic.{name}.seconds"] = stats["seconds"]
+        figures[f"heuristic.{name}.accuracy"] = lift.get("precision")
+        figures[f"heuristic.{name}.lift"] = lift.get("lift")
+    return figures
+
+
+def cost_metrics(costs: Costs, cumulative_usd: float) -> dict[str, float]:
+    """Return the cost metrics of a period."""
+    return {
+        "cost.total_usd": costs.total_usd,
+        "cost.expert_usd": costs.expert_usd,
+        "cost.compute_usd": costs.compute_usd,
+        "cost.saved_usd": costs.saved_usd,
+        "cost.hand_usd": costs.hand_usd,
+        "cost.cumulative_usd": cumulative_usd,
+    }
+
+
+def headline(summary: Summary) -> str:
+    """Return the verdict in one sentence."""
+    if summary.version is None:
+        return f"Held: {summary.held[0]}"
+    return (
+        f"Published label version {summary.version} for period {summary.period} "
+        f"(printing {summary.printing})."
+    )
+
+
+def accuracy_text(certificate: Certificate) -> str:
+    """Return an accuracy interval as text, with its standing."""
+    if certificate.estimate is None:
+        return certificate.status
+    interval = f"{certificate.estimate:.1%} ({certificate.low:.1%} to {certificate.high:.1%})"
+    return f"{interval}, {certificate.status}"
+
+
+def markdown(summary: Summary, verdict: Verdict, link: str) -> str:
+    """Return the summary artifact of a run, the verdict first; text from the source is escaped."""
+    costs = summary.costs
+    expert = "simulated by an oracle" if summary.simulated else "experts"
+    accuracy = (
+        f"{accuracy_text(summary.certificate)} ({summary.certificate.audits} audits, {expert})"
+    )
+    parts = f"experts {costs.expert_usd:.2f}, compute {costs.compute_usd:.4f}"
+    lines = [
+        f"## {_safe(headline(summary))}",
+        "",
+        *[f"- {_safe(reason)}" for reason in summary.held],
+        "",
+        "| | |",
+        "|---|---|",
+        f"| rows | {summary.rows:,} |",
+        f"| coverage | {summary.coverage:.1%} |",
+        f"| accuracy of the labels | {accuracy} |",
+        f"| churn | {_share(summary.churn)} |",
+        f"| end model | {_share(summary.model_accuracy)}, {summary.model_role or 'not trained'} |",
+        f"| cells computed / reused | {summary.cells_computed} / {summary.cells_reused} |",
+        f"| asks put | {summary.asks} |",
+        f"| cost of this period | {costs.total_usd:.4f} USD ({parts}) |",
+        f"| hand-labelling the new rows | {costs.hand_usd:.2f} USD (modelled) |",
+        f"| cost so far | {summary.cumulative_usd:.2f} USD |",
+        "",
+        "| check | outcome | |",
+        "|---|---|---|",
+        *[f"| {c.name} | {c.outcome} | {_safe(c.sentence)} |" for c in verdict.checks],
+        "",
+        f"MLflow: {link}",
+    ]
+    return "\n".join(lines)
+
+
+def _share(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.1%}"
+
+
+def _safe(text: str) -> str:
+    """Escape what Markdown or HTML would take for its own."""
+    escaped = escape(text, quote=False)
+    for sign in "\\`*_[]|":
+        escaped = escaped.replace(sign, f"\\{sign}")
+    return escaped.replace("\n", " ")

@@ -1,0 +1,256 @@
+"""MLflow: one run per label version or held run, and one ledger run per project."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlparse
+
+from labelpress.errors import TrackingError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mlflow import MlflowClient
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
+LEDGER_RUN = "ledger"
+_MODEL_FILE = "data/end_model.skops"
+
+
+@dataclass(frozen=True, slots=True)
+class TrackedData:
+    """A dataset that a run read or wrote, as MLflow shows it."""
+
+    name: str
+    digest: str
+    uri: str
+    context: str
+    """`source` or `labels`."""
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelVersion:
+    """A registered end model."""
+
+    name: str
+    version: str
+    run_id: str
+    tags: Mapping[str, str]
+
+
+class Tracking:
+    """An experiment of a tracking server; only the flow's process talks to it."""
+
+    def __init__(self, uri: str, project: str) -> None:
+        """Connect, and make the experiment; raises `TrackingError` where that fails."""
+        from mlflow import MlflowClient  # noqa: PLC0415  MLflow takes seconds to import
+
+        self.uri = uri
+        self.project = project
+        if uri.startswith("http"):
+            # Without this a server that is down is retried for minutes before anybody is told.
+            os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+            os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+        try:
+            self._client: MlflowClient = MlflowClient(tracking_uri=uri, registry_uri=uri)
+            experiment = self._client.get_experiment_by_name(project)
+            self._experiment: str = (
+                experiment.experiment_id
+                if experiment
+                else self._client.create_experiment(project, _artifact_location(uri, project))
+            )
+        except Exception as error:  # noqa: BLE001  MLflow raises whatever its back end raises
+            raise TrackingError(
+                f"MLflow at {_shown(uri)} cannot be used ({_first_line(error)}). Nothing was "
+                "computed or written. Start the server, or mend [tracking] uri in project.toml."
+            ) from None
+
+    def open_run(self, name: str, tags: Mapping[str, str]) -> str:
+        """
+        Return the id of the run with these tags, made where there is none.
+
+        A run that a killed flow left `RUNNING` is taken up; a finished one is returned as it is.
+        """
+        found = self.find_run(tags)
+        if found is not None:
+            return found
+        run = self._client.create_run(self._experiment, tags=dict(tags), run_name=name)
+        return str(run.info.run_id)
+
+    def find_run(self, tags: Mapping[str, str]) -> str | None:
+        """Return the id of the oldest run with these tags, or None."""
+        query = " and ".join(f"tags.`{key}` = '{_quoted(value)}'" for key, value in tags.items())
+        found = self._client.search_runs(
+            [self._experiment], query, max_results=1, order_by=["attributes.start_time ASC"]
+        )
+        return str(found[0].info.run_id) if found else None
+
+    def write(
+        self,
+        run_id: str,
+        *,
+        metrics: Mapping[str, float | None],
+        params: Mapping[str, str],
+        tags: Mapping[str, str],
+        data: Sequence[TrackedData] = (),
+        step: int = 0,
+    ) -> None:
+        """Write what is known of a run in one batch; unknown metrics (None) are left out."""
+        from mlflow.entities import Metric, Param, RunTag  # noqa: PLC0415
+
+        now = int(time.time() * 1000)
+        known = [(key, value) for key, value in metrics.items() if value is not None]
+        # Parameters cannot be changed once written; a run that is taken up again keeps its own.
+        written = self._client.get_run(run_id).data.params
+        self._client.log_batch(
+            run_id,
+            metrics=[Metric(key, float(value), now, step) for key, value in known],
+            params=[Param(k, v[:6000]) for k, v in params.items() if k not in written],
+            tags=[RunTag(key, value) for key, value in tags.items()],
+        )
+        if data:
+            self._client.log_inputs(run_id, [_dataset_input(item) for item in data])
+
+    def write_files(self, run_id: str, files: Mapping[str, str | bytes]) -> None:
+        """Write artifacts, by path."""
+        with tempfile.TemporaryDirectory() as folder:
+            for path, content in files.items():
+                target = Path(folder) / path
+                target.parent.mkdir(parents=True, exist_ok=True)
+                data = content.encode() if isinstance(content, str) else content
+                target.write_bytes(data)
+            self._client.log_artifacts(run_id, folder)
+
+    def finish(self, run_id: str, *, failed: bool = False) -> None:
+        """Mark a run as finished, or failed."""
+        self._client.set_terminated(run_id, "FAILED" if failed else "FINISHED")
+
+    def close_running(self, keep: str) -> int:
+        """Close the runs that killed flows left `RUNNING`, but `keep`; return how many."""
+        ledger = f"tags.`labelpress.kind` != '{LEDGER_RUN}'"
+        running = self._client.search_runs(
+            [self._experiment], f"attributes.status = 'RUNNING' and {ledger}"
+        )
+        stale = [run.info.run_id for run in running if run.info.run_id != keep]
+        for run_id in stale:
+            self._client.set_terminated(run_id, "KILLED")
+        return len(stale)
+
+    def write_costs(self, costs: Mapping[str, float], step: int) -> None:
+        """Write the costs of a period to the project's ledger run: one point of the chart."""
+        tags = {"labelpress.project": self.project, "labelpress.kind": LEDGER_RUN}
+        run_id = self.open_run(f"{self.project} ledger", tags)
+        self.write(run_id, metrics=costs, params={}, tags={}, step=step)
+
+    def log_model(
+        self, run_id: str, content: bytes, tags: Mapping[str, str], requirements: Sequence[str]
+    ) -> ModelVersion:
+        """
+        Register an end model as a new version of the project's model.
+
+        The model is a skops file behind a loader module, so that loading never unpickles.
+        """
+        from mlflow import pyfunc  # noqa: PLC0415
+        from mlflow.exceptions import MlflowException  # noqa: PLC0415
+
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / _MODEL_FILE
+            file.write_bytes(content)
+            model = Path(folder) / "model"
+            pyfunc.save_model(
+                str(model),
+                loader_module="labelpress.end_model.serving",
+                data_path=str(file),
+                pip_requirements=list(requirements),
+            )
+            self._client.log_artifacts(run_id, str(model), "model")
+        try:
+            self._client.create_registered_model(self.project)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        source = f"{self._client.get_run(run_id).info.artifact_uri}/model"
+        version = self._client.create_model_version(
+            self.project, source, run_id=run_id, tags=dict(tags)
+        )
+        return ModelVersion(self.project, str(version.version), run_id, dict(tags))
+
+    def models(self) -> tuple[ModelVersion, ...]:
+        """Return all registered versions of the project's model, oldest first."""
+        found = self._client.search_model_versions(f"name = '{_quoted(self.project)}'")
+        ordered = sorted(found, key=lambda version: int(version.version))
+        return tuple(
+            ModelVersion(self.project, str(v.version), str(v.run_id), dict(v.tags)) for v in ordered
+        )
+
+    def read_model(self, version: str) -> bytes:
+        """Return the skops file of a registered version."""
+        run_id = self._client.get_model_version(self.project, version).run_id
+        with tempfile.TemporaryDirectory() as folder:
+            path = self._client.download_artifacts(run_id, f"model/{_MODEL_FILE}", folder)
+            return Path(path).read_bytes()
+
+    def set_alias(self, alias: str, version: str) -> None:
+        """Point an alias (champion, challenger) to a registered version."""
+        self._client.set_registered_model_alias(self.project, alias, version)
+
+    def alias(self, alias: str) -> str | None:
+        """Return the version that an alias points to, or None."""
+        from mlflow.exceptions import MlflowException  # noqa: PLC0415
+
+        try:
+            return str(self._client.get_model_version_by_alias(self.project, alias).version)
+        except MlflowException:
+            return None
+
+    def link(self, run_id: str) -> str:
+        """Return the address of a run's page, or of the tracking store where there is no server."""
+        if self.uri.startswith("http"):
+            return f"{self.uri.rstrip('/')}/#/experiments/{self._experiment}/runs/{run_id}"
+        return f"{self.uri} (experiment {self._experiment}, run {run_id})"
+
+
+def _dataset_input(item: TrackedData) -> Any:
+    import json  # noqa: PLC0415
+
+    from mlflow.entities import Dataset, DatasetInput, InputTag  # noqa: PLC0415
+
+    dataset = Dataset(
+        name=item.name,
+        digest=item.digest[:36],
+        source_type="delta" if item.context == "labels" else "parquet",
+        source=json.dumps({"uri": item.uri}),
+        profile=json.dumps({"rows": item.rows}),
+    )
+    return DatasetInput(dataset, [InputTag("mlflow.data.context", item.context)])
+
+
+def _artifact_location(uri: str, project: str) -> str | None:
+    """Return where artifacts go: beside an SQLite file, else as the server says."""
+    if not uri.startswith("sqlite:///"):
+        return None
+    database = Path(unquote(urlparse(uri).path.removeprefix("/")))
+    return (database.parent / "mlartifacts" / project).resolve().as_uri()
+
+
+def _shown(uri: str) -> str:
+    """Return a URI without the credentials it may hold."""
+    parsed = urlparse(uri)
+    if parsed.password is None and parsed.username is None:
+        return uri
+    return parsed._replace(netloc=f"***@{parsed.hostname}").geturl()
+
+
+def _quoted(text: str) -> str:
+    return text.replace("'", "")
+
+
+def _first_line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {str(error).partition(chr(10))[0][:200]}"
