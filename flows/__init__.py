@@ -1,0 +1,1 @@
+"""Prefect flows, one file per story that a person would trigger."""

@@ -1,0 +1,53 @@
+"""Promote: publish a held candidate by a person's decision."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from prefect import flow
+from pydantic import Field
+
+import tasks.publish
+from flows.relabel import follow_up
+from labelpress.cluster import open_cluster
+from labelpress.decisions import Decision, decide
+from labelpress.events import flow_run_facts
+from labelpress.manifest import read_manifest
+from labelpress.project import read_project
+from labelpress.runs import open_candidate
+from labelpress.tracking import Tracking
+
+
+@flow(name="promote", log_prints=True)
+def promote(
+    project: Annotated[str, Field(description="Folder of the project, or any fsspec URI.")],
+    run: Annotated[str, Field(description="Id of the held run, as its summary shows it.")],
+    who: Annotated[str, Field(description="Who decides this.", min_length=1)],
+    why: Annotated[
+        str, Field(description="Why the candidate is good in spite of the gate.", min_length=1)
+    ],
+    cluster: Annotated[
+        str,
+        Field(
+            description="Address of a Dask scheduler; empty: local processes; threads: tiny data."
+        ),
+    ] = "",
+) -> Any:
+    """Publish a held candidate, if the version it was compared with is still the current one."""
+    flow_run, _, link = flow_run_facts()
+    opened = read_project(project)
+    tracking = Tracking(opened.tracking_uri, opened.name)
+    held = open_candidate(opened, run, flow_run=flow_run, link=link)
+    manifest = read_manifest(held.store.files, run)
+    if manifest is None:
+        raise RuntimeError(f"run {run} has no candidate")
+    with open_cluster(
+        "" if cluster == "threads" else cluster, processes=cluster != "threads"
+    ) as workers:
+        version = tasks.publish.publish(held, manifest, workers, "promotion")
+        decide(
+            held.store.decisions,
+            Decision("publish-held", who, why, label_version=version.version, run=run),
+            batch=f"publish-held:{run}",
+        )
+        return follow_up(held, manifest, version, tracking, workers)

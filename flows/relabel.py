@@ -1,0 +1,174 @@
+"""Relabel: print the labels of a project for one period."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
+from pydantic import Field
+
+import tasks.answers
+import tasks.ask
+import tasks.fit
+import tasks.gate
+import tasks.label
+import tasks.plan
+import tasks.promote
+import tasks.publish
+import tasks.record
+import tasks.train
+import tasks.vote
+from labelpress.cluster import Cluster, open_cluster
+from labelpress.events import flow_run_facts, show_summary
+from labelpress.manifest import Manifest, read_answers, read_manifest
+from labelpress.project import read_project
+from labelpress.runs import Run, open_run
+from labelpress.stages.forecast import forecast
+from labelpress.tables.publication import LabelVersion
+from labelpress.tracking import Tracking
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended, for whoever started it."""
+
+    status: Literal["published", "held", "unchanged", "forecast"]
+    period: str
+    printing: int
+    label_version: int | None
+    reasons: tuple[str, ...] = ()
+    summary: str = ""
+
+
+@flow(name="relabel", log_prints=True, validate_parameters=True)
+def relabel(
+    project: Annotated[
+        str, Field(description="Folder of the project, or any fsspec URI: it holds project.toml.")
+    ],
+    mode: Annotated[
+        Literal["scheduled", "reprint", "dry-run"],
+        Field(
+            description="scheduled: publish only if the period has no printing yet. reprint: "
+            "publish it once more, after a heuristic was edited. dry-run: write nothing."
+        ),
+    ] = "scheduled",
+    period: Annotated[
+        str,
+        Field(description="First day of the period, such as 2026-03-02; empty: by the schedule."),
+    ] = "",
+    cluster: Annotated[
+        str,
+        Field(
+            description="Address of a Dask scheduler; empty: local processes; threads: tiny data."
+        ),
+    ] = "",
+) -> Any:
+    """Print the labels of a project for one period; publish them if they pass the gate."""
+    flow_run, expected, link = flow_run_facts()
+    run = open_run(
+        read_project(project),
+        period=period,
+        mode=mode,
+        expected=expected,
+        flow_run=flow_run,
+        link=link,
+    )
+    slot = run.slot
+    if slot.action == "nothing" and slot.version is not None:
+        found = slot.version.version
+        message = f"period {slot.period} is already printed: label version {found}; nothing to do"
+        outcome = Outcome("unchanged", slot.period, slot.printing, found, (message,))
+        return Completed(name="Unchanged", message=message, data=outcome)
+    tracking = Tracking(run.project.tracking_uri, run.project.name)
+    with open_cluster(
+        "" if cluster == "threads" else cluster, processes=cluster != "threads"
+    ) as workers:
+        if slot.action == "resume" and slot.version is not None:
+            return take_up(run, slot.version, tracking, workers)
+        frozen = tasks.answers.answers(run, workers)
+        planned = tasks.plan.plan(run, frozen, workers)
+        if mode == "dry-run":
+            text = forecast(run, planned, workers).to_markdown()
+            show_summary(text)
+            return Outcome("forecast", slot.period, slot.printing, None, summary=text)
+        voted = tasks.vote.vote(run, planned, workers)
+        fitted = tasks.fit.fit(run, voted, planned.answers, workers)
+        candidate = tasks.label.label(run, fitted, workers)
+        gated = tasks.gate.gate(run, candidate, workers)
+        if gated.held:
+            return hold(run, gated.manifest, gated.held, tracking, workers)
+        version = tasks.publish.publish(run, gated.manifest, workers)
+        return follow_up(run, gated.manifest, version, tracking, workers)
+
+
+def take_up(run: Run, version: LabelVersion, tracking: Tracking, workers: Cluster) -> Outcome:
+    """Go on where a killed run stopped after it had published."""
+    manifest = read_manifest(run.store.files, version.run)
+    if manifest is None:
+        raise RuntimeError(f"the manifest of {version} is gone from the store")
+    return follow_up(run, manifest, version, tracking, workers)
+
+
+def follow_up(
+    run: Run, manifest: Manifest, version: LabelVersion, tracking: Tracking, workers: Cluster
+) -> Outcome:
+    """Do what follows a publication: ask, train, promote, record; each step happens once."""
+    asked = tasks.ask.ask(run, manifest, version.version, workers)
+    answers = read_answers(run.store.files, manifest.run)
+    trained = tasks.train.train(run, manifest, answers, workers)
+    promotion = (
+        tasks.promote.promote(run, manifest, version, trained, tracking, workers)
+        if trained is not None
+        else None
+    )
+    written = tasks.record.record(
+        run,
+        manifest,
+        tracking,
+        workers,
+        version=version,
+        held=(),
+        trained=trained,
+        promotion=promotion,
+        asks=asked.asks.height,
+    )
+    return Outcome(
+        "published",
+        version.period,
+        version.printing,
+        version.version,
+        summary=written.markdown,
+    )
+
+
+def hold(
+    run: Run, manifest: Manifest, reasons: tuple[str, ...], tracking: Tracking, workers: Cluster
+) -> State[Outcome]:
+    """End a run whose candidate may not be published; experts are asked about what would change."""
+    asked = tasks.ask.ask(run, manifest, None, workers)
+    written = tasks.record.record(
+        run,
+        manifest,
+        tracking,
+        workers,
+        version=None,
+        held=reasons,
+        trained=None,
+        promotion=None,
+        asks=asked.asks.height,
+    )
+    base = run.base.version if run.base else None
+    outcome = Outcome(
+        "held", manifest.period, manifest.printing, base, reasons, summary=written.markdown
+    )
+    message = f"Held; run {manifest.run} can be promoted. " + " ".join(reasons)
+    return Completed(name="Held", message=message[:2000], data=outcome)
+
+
+if __name__ == "__main__":
+    import sys
+
+    relabel(sys.argv[1])
