@@ -1,0 +1,1 @@
+"""The tumour example: real diagnoses, heuristics such as a pathologist would state."""

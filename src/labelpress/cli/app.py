@@ -1,0 +1,141 @@
+"""The commands; each imports what it needs when it is called, since MLflow and Dask take seconds."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ParamSpec, TypeVar
+
+import typer
+from rich.console import Console
+
+from labelpress.errors import LabelpressError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Params = ParamSpec("Params")
+Result = TypeVar("Result")
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, rich_markup_mode=None)
+asks = typer.Typer(no_args_is_help=True, help="Rows put before the experts.")
+answers = typer.Typer(no_args_is_help=True, help="What came back from the experts.")
+app.add_typer(asks, name="asks")
+app.add_typer(answers, name="answers")
+console = Console()
+errors = Console(stderr=True)
+
+ProjectFolder = Annotated[str, typer.Argument(help="Folder of the project.", metavar="PROJECT")]
+
+
+def plainly(function: Callable[Params, Result]) -> Callable[Params, Result]:
+    """Show a labelpress error as one message and exit with 1; anything else is a fault of ours."""
+
+    @functools.wraps(function)
+    def wrapped(*args: Params.args, **kwargs: Params.kwargs) -> Result:
+        try:
+            return function(*args, **kwargs)
+        except LabelpressError as error:
+            errors.print(f"labelpress: {error}", style="red", markup=False, highlight=False)
+            raise typer.Exit(1) from None
+
+    return wrapped
+
+
+@app.command()
+@plainly
+def check(
+    project: ProjectFolder,
+    rows: Annotated[int, typer.Option(help="Rows of the sample.", min=1)] = 2000,
+) -> None:
+    """Validate a project and dry-run its heuristics on a sample."""
+    from labelpress.cli.checking import show_check  # noqa: PLC0415
+
+    show_check(project, rows, console)
+
+
+@app.command()
+@plainly
+def plan(
+    project: ProjectFolder,
+    period: Annotated[str, typer.Option(help="First day of the period; empty: today's.")] = "",
+) -> None:
+    """Say which cells a run would compute and why, what it would take, and what would change."""
+    from labelpress.cli.looking import show_plan  # noqa: PLC0415
+
+    show_plan(project, period, console)
+
+
+@app.command()
+@plainly
+def bootstrap(
+    project: ProjectFolder,
+    period: Annotated[str, typer.Option(help="First day of the period; empty: today's.")] = "",
+) -> None:
+    """Ask an audit and cold-start sample before the first printing."""
+    from labelpress.cli.bootstrapping import bootstrap_project  # noqa: PLC0415
+
+    bootstrap_project(project, period, console)
+
+
+@app.command()
+@plainly
+def versions(project: ProjectFolder) -> None:
+    """List the published label versions."""
+    from labelpress.cli.looking import show_versions  # noqa: PLC0415
+
+    show_versions(project, console)
+
+
+@app.command()
+@plainly
+def explain(
+    project: ProjectFolder,
+    row: Annotated[str, typer.Argument(help="The row's id.")],
+    version: Annotated[int | None, typer.Option(help="Label version; the current one.")] = None,
+) -> None:
+    """Say why a row has its label: votes, what each moved, answers, probabilities, version."""
+    from labelpress.cli.looking import show_explanation  # noqa: PLC0415
+
+    show_explanation(project, row, version, console)
+
+
+@app.command()
+@plainly
+def report(
+    project: ProjectFolder,
+    out: Annotated[Path, typer.Option(help="Where to write it.")] = Path("report.html"),
+    version: Annotated[int | None, typer.Option(help="Label version; the current one.")] = None,
+) -> None:
+    """Copy the report of a label version out of the store."""
+    from labelpress.cli.looking import copy_report  # noqa: PLC0415
+
+    copy_report(project, version, out, console)
+
+
+@answers.command(name="import")
+@plainly
+def import_answers(
+    project: ProjectFolder,
+    file: Annotated[Path, typer.Argument(help="CSV or JSONL: ask_id, label, annotator, ...")],
+) -> None:
+    """Take answers from a file; lines that cannot be taken are listed beside it with reasons."""
+    from labelpress.cli.exchanging import take_answers  # noqa: PLC0415
+
+    take_answers(project, file, console)
+
+
+@asks.command(name="export")
+@plainly
+def export_asks(
+    project: ProjectFolder,
+    out: Annotated[Path, typer.Option(help="A .csv or .jsonl file.")] = Path("asks.csv"),
+) -> None:
+    """Write the open asks, with the columns that an expert sees, to a file."""
+    from labelpress.cli.exchanging import write_asks  # noqa: PLC0415
+
+    write_asks(project, out, console)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,95 @@
+"""`labelpress check`: is the project right, and what do its heuristics do on a sample?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+from rich.table import Table
+from rich.text import Text
+
+from labelpress.analysis import analyze
+from labelpress.classes import Classes
+from labelpress.heuristics import check_columns, check_separable, load_heuristics
+from labelpress.project import read_project
+from labelpress.sources.columns import agree
+from labelpress.sources.listing import list_source
+from labelpress.sources.reading import inspect, read_rows
+from labelpress.stages.plan import SEPARABILITY_ROWS
+from labelpress.test_set import read_test_set
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from labelpress.project import Project
+
+
+def show_check(uri: str, rows: int, console: Console) -> None:
+    """Check a project and print its heuristic table for a sample; raises what is wrong."""
+    project = read_project(uri)
+    settings = project.settings
+    classes = Classes(settings.classes.names)
+    heuristics = load_heuristics(project.bundle, classes)
+    read_test_set(project, classes)
+    sample, gold = read_sample(project, rows)
+    check_columns(heuristics, sample.columns)
+    check_separable(
+        sample.head(SEPARABILITY_ROWS),
+        heuristics,
+        classes,
+        settings.seed,
+        row_id=settings.source.id,
+    )
+    analysis = analyze(sample, heuristics, gold, classes=classes)
+    table = Table(title=f"{project.name}: {len(heuristics)} heuristics on {sample.height} rows")
+    table.add_column("heuristic", no_wrap=True)
+    table.add_column("kind")
+    for heading in ("votes for", "coverage", "overlap", "conflict", "accuracy", "s per M"):
+        table.add_column(heading, justify="right")
+    ids = sample[settings.source.id].cast(pl.String).to_list()
+    examples = Table.grid(padding=(0, 2))
+    for stats, heuristic in zip(analysis.heuristics, heuristics, strict=True):
+        speed = stats.seconds_per_million_rows
+        table.add_row(
+            stats.name,
+            heuristic.kind,
+            Text(", ".join(classes.names[code] for code in stats.polarity) or "nothing"),
+            f"{stats.coverage:.1%}",
+            f"{stats.overlap:.1%}",
+            f"{stats.conflict:.1%}",
+            "" if stats.accuracy is None else f"{stats.accuracy:.1%}",
+            "" if speed is None else f"{speed:.2f}",
+        )
+        shown = ", ".join(ids[position] for position in stats.examples) or "none"
+        examples.add_row(stats.name, Text(shown))
+    console.print(table)
+    console.print("Rows on which each votes, for example:")
+    console.print(examples)
+    silent = [s.name for s in analysis.heuristics if s.coverage == 0]
+    if silent:
+        console.print(f"Never votes on this sample: {', '.join(silent)}.", markup=False)
+    console.print(
+        f"The project is valid: {sample.width} columns, {len(classes)} classes; at least one "
+        f"heuristic votes on {analysis.coverage:.1%} of the sample.",
+        markup=False,
+    )
+
+
+def read_sample(project: Project, rows: int) -> tuple[pl.DataFrame, list[str] | None]:
+    """Return rows from the first row groups of the source, and their gold where an oracle has it."""
+    source = project.settings.source
+    oracle = project.settings.experts.oracle
+    listing = list_source(project.source_uri, source)
+    frames: list[pl.DataFrame] = []
+    for file in listing.files:
+        facts = inspect(file, source.storage_options)
+        if not sum(facts.row_groups):
+            continue
+        types = agree([name for name, _ in facts.schema], {file.path: dict(facts.schema)}, source)
+        frames.append(read_rows(file, (0, 0), types, source.storage_options).head(rows))
+        if sum(frame.height for frame in frames) >= rows:
+            break
+    sample = pl.concat(frames, how="diagonal_relaxed").head(rows)
+    if oracle is None or oracle not in sample.columns:
+        return sample, None
+    return sample.drop(oracle), sample[oracle].cast(pl.String).to_list()

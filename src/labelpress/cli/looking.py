@@ -1,0 +1,124 @@
+"""`labelpress versions`, `explain`, `plan` and `report`: what is in the store, and why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.markdown import Markdown
+from rich.table import Table
+from rich.text import Text
+
+from labelpress.errors import LabelpressError
+from labelpress.explain import explain_row
+from labelpress.manifest import folder, read_manifest
+from labelpress.project import read_project
+from labelpress.store import Store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rich.console import Console
+
+
+def show_versions(uri: str, console: Console) -> None:
+    """Print the label versions, oldest first."""
+    store = _store_of(uri)
+    versions = store.labels.versions()
+    if not versions:
+        console.print("No label version has been published yet.")
+        return
+    table = Table()
+    for heading in (
+        "version",
+        "period",
+        "printing",
+        "kind",
+        "published",
+        "rows",
+        "labelled",
+        "run",
+    ):
+        table.add_column(heading)
+    for version in versions:
+        manifest = read_manifest(store.files, version.run)
+        entries = manifest.entries if manifest else ()
+        rows = sum(entry.rows for entry in entries)
+        labelled = sum(entry.counts.labelled for entry in entries)
+        table.add_row(
+            str(version.version),
+            version.period,
+            str(version.printing),
+            version.kind,
+            f"{version.timestamp:%Y-%m-%d %H:%M}",
+            f"{rows:,}",
+            f"{labelled / max(rows, 1):.1%}",
+            version.run,
+        )
+    console.print(table)
+
+
+def show_explanation(uri: str, row: str, version: int | None, console: Console) -> None:
+    """Print why a row has its label."""
+    explanation = explain_row(_store_of(uri), row, version)
+    found = explanation.version
+    console.print(Text(f"row {row}: {explanation.label or 'no label'} ({explanation.origin})"))
+    console.print(Text(f"{found}; label model {explanation.label_model}; part {explanation.part}"))
+    chances = ", ".join(f"{name} {p:.3f}" for name, p in explanation.probabilities.items())
+    console.print(Text(f"probabilities: {chances}"))
+    base = ", ".join(f"{name} {p:.3f}" for name, p in explanation.base_rate.items())
+    console.print(Text(f"base rate of the model: {base}"))
+    table = Table()
+    for heading in ("heuristic", "vote", "log-odds", "lift", "owner", "why"):
+        table.add_column(heading)
+    for vote in explanation.votes:
+        table.add_row(
+            Text(vote.note.name),
+            Text(vote.vote or "-"),
+            f"{vote.log_odds:+.2f}" if vote.vote else "",
+            "" if vote.lift is None else f"{vote.lift:.2f}",
+            Text(vote.note.owner or ""),
+            Text(vote.note.why or ""),
+        )
+    console.print(table)
+    for answer in explanation.answers:
+        who = f"{answer.annotator}{' (simulated)' if answer.simulated else ''}"
+        said = answer.label or "skipped"
+        why = f": {answer.rationale}" if answer.rationale else ""
+        console.print(
+            Text(f"answer: {said} by {who} on {answer.answered:%Y-%m-%d}, {answer.counted}{why}")
+        )
+    console.print(Text(explanation.replayed))
+
+
+def show_plan(uri: str, period: str, console: Console) -> None:
+    """Print what a run would compute, take and change; nothing is written."""
+    from labelpress.cluster import open_cluster  # noqa: PLC0415  Dask takes a second to import
+    from labelpress.runs import open_run  # noqa: PLC0415
+    from labelpress.stages.answers import freeze_answers  # noqa: PLC0415
+    from labelpress.stages.forecast import forecast  # noqa: PLC0415
+    from labelpress.stages.plan import plan_run  # noqa: PLC0415
+
+    with open_cluster(processes=False) as cluster:
+        run = open_run(read_project(uri), period=period, mode="dry-run")
+        planned = plan_run(run, freeze_answers(run, cluster), cluster)
+        console.print(Markdown(forecast(run, planned, cluster).to_markdown()))
+
+
+def copy_report(uri: str, version: int | None, out: Path, console: Console) -> None:
+    """Copy the report of a label version out of the store."""
+    store = _store_of(uri)
+    found = store.labels.find(version)
+    place = f"{folder(found.run)}/report.html"
+    if not store.files.exists(place):
+        raise LabelpressError(
+            f"{found} has no report yet: its run stopped before it was written. Run relabel again."
+        )
+    out.write_bytes(store.files.read_bytes(place))
+    console.print(f"{out}: the report of {found}", markup=False)
+
+
+def _store_of(uri: str) -> Store:
+    project = read_project(uri)
+    store = Store(project.store_uri, project.settings.store.storage_options)
+    store.identity()
+    return store
