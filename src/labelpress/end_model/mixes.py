@@ -1,0 +1,123 @@
+"""Training mixes: the ways to learn from program labels and answers together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal, Protocol
+
+import numpy as np
+
+from labelpress.end_model.softmax import Softmax, fit_softmax
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from labelpress.end_model.softmax import Floats, Matrix
+
+Mix = Literal["program", "answers", "weighted", "offset"]
+Sharpness = Literal["soft", "sharp"]
+
+PROGRAM_PENALTY: Final = 0.05
+"""Program labels are many; their errors, not their number, limit what is learnt from them."""
+ANSWER_WEIGHT: Final = 10.0
+"""Rows that one answer counts for in the weighted mix."""
+
+
+class Learner(Protocol):
+    """Anything fitted that yields log-probabilities."""
+
+    def log_proba(self, X: Matrix) -> Floats:
+        """Return log-probabilities, shape (n, K)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What there is to learn from, as arrays."""
+
+    X: Matrix
+    """Features, shape (n, d)."""
+    program: Floats
+    """Class probabilities times row weights, shape (n, K); a row without label is all zero."""
+    answers: NDArray[np.int64]
+    """Codes, shape (n,); -1 where there is no answer."""
+    importance: Floats
+    """What each row counts in the cross-validation, shape (n,): inverse propensity, clipped."""
+    class_weights: Floats
+    """Shape (K,)."""
+    fit: Callable[[Matrix, Floats, float], Learner]
+    """Fits on features, soft targets and a penalty."""
+
+    @property
+    def answered(self) -> NDArray[np.int64]:
+        """Positions of the answered rows."""
+        return np.flatnonzero(self.answers >= 0)
+
+    @property
+    def unanswered(self) -> NDArray[np.int64]:
+        """Positions of the rows with a program label and no answer."""
+        return np.flatnonzero((self.answers < 0) & (self.program.sum(axis=1) > 0))
+
+    def answer_targets(self, rows: NDArray[np.int64]) -> Floats:
+        """Return the answers of some rows as targets, shape (len(rows), K)."""
+        targets = np.zeros((len(rows), self.program.shape[1]))
+        codes = self.answers[rows]
+        targets[np.arange(len(rows)), codes] = self.class_weights[codes]
+        return targets
+
+
+@dataclass(frozen=True, slots=True)
+class Corrected:
+    """A model, and the correction of it that was learnt from the answers."""
+
+    base: Learner
+    correction: Softmax
+    trust: float
+    """Share of the base's log-probabilities that is kept."""
+
+    def log_proba(self, X: Matrix) -> Floats:
+        """Return log-probabilities, shape (n, K)."""
+        return self.correction.log_proba(X, self.trust * self.base.log_proba(X))
+
+
+def fit_program(lesson: Lesson, sharpness: Sharpness, rows: NDArray[np.int64]) -> Learner:
+    """Fit on the program labels of some rows."""
+    targets = sharpen(lesson.program[rows], sharpness) * lesson.class_weights
+    return lesson.fit(lesson.X[rows], targets, PROGRAM_PENALTY)
+
+
+def fit_answers(lesson: Lesson, penalty: float, rows: NDArray[np.int64]) -> Learner:
+    """Fit on the answers of some rows."""
+    return lesson.fit(lesson.X[rows], lesson.answer_targets(rows), penalty)
+
+
+def fit_weighted(
+    lesson: Lesson, rows: NDArray[np.int64], program_rows: NDArray[np.int64]
+) -> Learner:
+    """Fit once on both: the answers of `rows`, weighted up, and the labels of `program_rows`."""
+    targets = np.concatenate(
+        [
+            lesson.program[program_rows] * lesson.class_weights,
+            lesson.answer_targets(rows) * ANSWER_WEIGHT,
+        ]
+    )
+    return lesson.fit(lesson.X[np.concatenate([program_rows, rows])], targets, PROGRAM_PENALTY)
+
+
+def fit_offset(
+    lesson: Lesson, base: Learner, penalty: float, trust: float, rows: NDArray[np.int64]
+) -> Corrected:
+    """Fit a correction of `base` on the answers of some rows that `base` has not seen."""
+    X = lesson.X[rows]
+    start = trust * base.log_proba(X)
+    return Corrected(base, fit_softmax(X, lesson.answer_targets(rows), penalty, start), trust)
+
+
+def sharpen(program: Floats, sharpness: Sharpness) -> Floats:
+    """Return the targets as they are, or with each row's whole weight on its first best class."""
+    if sharpness == "soft":
+        return program
+    sharp = np.zeros_like(program)
+    sharp[np.arange(len(program)), program.argmax(axis=1)] = program.sum(axis=1)
+    return sharp

@@ -1,0 +1,106 @@
+"""Saving: end models as skops files, read without running any code that the file names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import skops.io
+
+from labelpress.end_model.classifiers import Classifier
+from labelpress.end_model.features import FittedFeatures
+from labelpress.end_model.mixes import Corrected
+from labelpress.end_model.softmax import Softmax
+from labelpress.end_model.vote_features import VoteFeatures
+from labelpress.errors import LabelpressError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from labelpress.end_model.mixes import Learner
+    from labelpress.end_model.training import TrainedModel
+
+FORMAT = 1
+"""Raised when a reader of today could not understand the file."""
+
+
+def pack(model: TrainedModel) -> bytes:
+    """Return a skops file of plain values, arrays and scikit-learn objects; none of our types."""
+    state = {
+        "format": FORMAT,
+        "classes": list(model.classes),
+        "features": model.features.state(),
+        "learners": [
+            {"learner": _learner_state(learner), "votes": _votes_state(votes)}
+            for learner, votes in model.learners
+        ],
+        "mix": model.mix,
+        "candidates": [dict(row) for row in model.candidates],
+    }
+    return bytes(skops.io.dumps(state))
+
+
+def unpack(content: bytes, trusted: Sequence[str]) -> dict[str, Any]:
+    """
+    Return the fields of the model that was packed.
+
+    Raises `LabelpressError` where the content is damaged, of a newer format, or names a type that
+    is neither scikit-learn's nor NumPy's nor in `trusted`.
+    """
+    try:
+        unknown = sorted(set(skops.io.get_untrusted_types(data=content)) - set(trusted))
+        state = None if unknown else skops.io.loads(content, trusted=list(trusted))
+    except Exception as error:
+        # Skops raises whatever the damage happens to break: zip, JSON, key and type errors.
+        raise LabelpressError(
+            f"the end model's file of {len(content)} bytes cannot be read: {error}. Train it again "
+            "from its label version."
+        ) from error
+    if unknown:
+        raise LabelpressError(
+            f"the end model's file would create {unknown[0]!r}, which nobody declared trusted. "
+            "Pass it in `trusted` if you trained that model yourself."
+        )
+    if not isinstance(state, dict) or state.get("format") != FORMAT:
+        raise LabelpressError(
+            f"the end model's file is not of format {FORMAT}; it was written by another version "
+            "of labelpress. Train it again from its label version."
+        )
+    return {
+        "classes": tuple(state["classes"]),
+        "features": FittedFeatures.from_state(state["features"]),
+        "learners": tuple(
+            (_learner(one["learner"]), _votes(one["votes"])) for one in state["learners"]
+        ),
+        "mix": state["mix"],
+        "candidates": tuple(state["candidates"]),
+    }
+
+
+def _learner_state(learner: Learner) -> dict[str, Any]:
+    if isinstance(learner, Softmax):
+        return {"coefficients": learner.coefficients, "intercept": learner.intercept}
+    if isinstance(learner, Corrected):
+        return {
+            "base": _learner_state(learner.base),
+            "correction": _learner_state(learner.correction),
+            "trust": learner.trust,
+        }
+    if isinstance(learner, Classifier):
+        return {"estimator": learner.estimator, "classes": learner.classes}
+    raise TypeError(f"a {type(learner).__name__} has no form in a file yet")
+
+
+def _learner(state: dict[str, Any]) -> Learner:
+    if "base" in state:
+        correction = state["correction"]
+        return Corrected(_learner(state["base"]), Softmax(**correction), state["trust"])
+    return Softmax(**state) if "coefficients" in state else Classifier(**state)
+
+
+def _votes_state(votes: VoteFeatures | None) -> dict[str, Any] | None:
+    return None if votes is None else {"heuristics": votes.heuristics, "pairs": votes.pairs}
+
+
+def _votes(state: dict[str, Any] | None) -> VoteFeatures | None:
+    return None if state is None else VoteFeatures(state["heuristics"], np.asarray(state["pairs"]))

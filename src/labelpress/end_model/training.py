@@ -1,0 +1,239 @@
+"""Training: fit the end model on program labels and answers, in the mix that serves best."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from labelpress.end_model.classifiers import fit_classifier
+from labelpress.end_model.features import FittedFeatures, fit_features
+from labelpress.end_model.mix_race import Candidate, choose, race
+from labelpress.end_model.mixes import (
+    Learner,
+    Lesson,
+    Sharpness,
+    fit_answers,
+    fit_offset,
+    fit_program,
+    fit_weighted,
+)
+from labelpress.end_model.saving import pack, unpack
+from labelpress.end_model.softmax import fit_softmax
+from labelpress.end_model.vote_features import VoteFeatures, beside, fit_vote_features
+from labelpress.errors import LabelpressError, ProjectError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import polars as pl
+    from numpy.typing import NDArray
+
+    from labelpress.end_model.settings import EndModelSettings
+    from labelpress.end_model.softmax import Floats, Matrix
+
+FEWEST_ANSWERS: Final = 20
+"""Below it the mixes cannot be told apart, and program labels alone are used."""
+_HEAVIEST: Final = 10.0
+"""The most that one answer counts in the cross-validation, in shares of the average one."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedModel:
+    """An end model: rows in, class probabilities out."""
+
+    classes: tuple[str, ...]
+    """Class names by code."""
+    features: FittedFeatures
+    learners: tuple[tuple[Learner, VoteFeatures | None], ...]
+    """Their probabilities are averaged; one with vote features also sees the votes."""
+    mix: str
+    """How program labels and answers were combined, and why, in words."""
+    candidates: tuple[Mapping[str, Any], ...]
+    """The mixes that were compared, best first, with their cross-validated figures."""
+
+    @property
+    def sees_votes(self) -> bool:
+        """Whether `predict_proba` needs the votes."""
+        return any(votes is not None for _, votes in self.learners)
+
+    def predict_proba(
+        self, frame: pl.DataFrame, votes: NDArray[np.signedinteger[Any]] | None = None
+    ) -> Floats:
+        """
+        Return class probabilities, shape (n, K).
+
+        `votes`, shape (n, heuristics) with -1 for abstain, is needed where `sees_votes`. Raises
+        `SourceError` where the frame lacks a column, `LabelpressError` where votes are missing.
+        """
+        if frame.height == 0:
+            return np.zeros((0, len(self.classes)))
+        X = self.features.transform(frame)
+        said = [
+            np.exp(learner.log_proba(beside(X, votes, seen))) for learner, seen in self.learners
+        ]
+        return np.asarray(np.mean(said, axis=0))
+
+    def to_bytes(self) -> bytes:
+        """Return the model as a skops file, which loads without running code from it."""
+        return pack(self)
+
+    @staticmethod
+    def from_bytes(content: bytes, trusted: Sequence[str] = ()) -> TrainedModel:
+        """
+        Read `to_bytes` back; only scikit-learn's types, NumPy's and those in `trusted` are made.
+
+        Raises `LabelpressError` where the content is damaged or names another type.
+        """
+        return TrainedModel(**unpack(content, trusted))
+
+
+def fit(
+    frame: pl.DataFrame,
+    soft: Floats,
+    *,
+    answers: NDArray[np.integer[Any]],
+    classes: Sequence[str],
+    settings: EndModelSettings,
+    seed: int,
+    propensity: Floats | None = None,
+    weights: Floats | None = None,
+    votes: NDArray[np.signedinteger[Any]] | None = None,
+) -> TrainedModel:
+    """
+    Fit the end model.
+
+    `soft` are the label model's class probabilities, shape (n, K), a row without label being all
+    zero or NaN; `answers` codes, shape (n,), -1 where there is none; `propensity` the probability
+    with which each answered row was drawn; `weights` what each row's program label counts. Rows of
+    the test set must have been taken out. What `soft` says of answered rows is never learnt from,
+    so answers may or may not override it. Without 20 answers, or with one class only among them,
+    program labels alone are used. Raises `LabelpressError` where nothing can be learnt.
+    """
+    codes: NDArray[np.int64] = np.asarray(answers, dtype=np.int64)
+    _check_shapes(frame, soft, codes, len(classes))
+    program = np.where(np.isfinite(soft), soft, 0.0)
+    if weights is not None:
+        program = program * weights[:, None]
+    fitted = fit_features(frame, settings.features)
+    X = fitted.transform(frame)
+    views: list[tuple[Matrix, VoteFeatures | None]] = [(X, None)]
+    if settings.votes:
+        if votes is None:
+            raise LabelpressError(
+                "[end_model] votes = true, and the votes of the training rows were not given."
+            )
+        seen = fit_vote_features(votes)
+        views.append((beside(X, votes, seen), seen))
+    importance = _importance(codes, propensity)
+    class_weights = _class_weights(program, codes, settings.class_weight)
+    learn = _how_to_learn(settings, seed)
+    lessons = [Lesson(x, program, codes, importance, class_weights, learn) for x, _ in views]
+    taught = [_learn(lesson, settings, seed) for lesson in lessons]
+    return TrainedModel(
+        classes=tuple(classes),
+        features=fitted,
+        learners=tuple((t[0], seen) for t, (_, seen) in zip(taught, views, strict=True)),
+        mix=taught[0][1],
+        candidates=taught[0][2],
+    )
+
+
+def _learn(
+    lesson: Lesson, settings: EndModelSettings, seed: int
+) -> tuple[Learner, str, tuple[Mapping[str, Any], ...]]:
+    answered, unanswered = lesson.answered, lesson.unanswered
+    if len(unanswered) == 0 and len(answered) == 0:
+        raise LabelpressError("the end model has nothing to learn from: no label and no answer.")
+    shown = np.unique(lesson.answers[answered])
+    if settings.mix == "program" or len(answered) < FEWEST_ANSWERS or len(shown) < 2:
+        reason = _why_program(settings, len(answered), len(shown))
+        everything = np.flatnonzero(lesson.program.sum(axis=1) > 0)
+        if len(everything) == 0:
+            raise LabelpressError(
+                f"the end model has only {len(answered)} answers to learn from and no program "
+                f"label; {FEWEST_ANSWERS} answers of two classes are the fewest it starts with."
+            )
+        return fit_program(lesson, "soft", everything), f"program ({reason})", ()
+    if settings.mix == "answers" or len(unanswered) == 0:
+        candidates = race(lesson, {}, ["answers"], seed)
+    else:
+        sharpnesses: tuple[Sharpness, ...] = ("soft", "sharp")
+        bases = {kind: fit_program(lesson, kind, unanswered) for kind in sharpnesses}
+        if settings.mix != "auto":
+            candidates = race(lesson, bases, [settings.mix], seed)
+        else:
+            candidates = race(lesson, bases, ["program", "answers", "weighted", "offset"], seed)
+        chosen = choose(candidates)
+        if chosen.mix == "offset":
+            base = bases[chosen.sharpness]
+            corrected = fit_offset(lesson, base, chosen.penalty, chosen.trust, answered)
+            return corrected, _described(chosen, candidates), _table(candidates)
+        if chosen.mix == "weighted":
+            both = fit_weighted(lesson, answered, unanswered)
+            return both, _described(chosen, candidates), _table(candidates)
+        if chosen.mix == "program":
+            return bases[chosen.sharpness], _described(chosen, candidates), _table(candidates)
+    chosen = choose([c for c in candidates if c.mix == "answers"])
+    alone = fit_answers(lesson, chosen.penalty, answered)
+    return alone, _described(chosen, candidates), _table(candidates)
+
+
+def _why_program(settings: EndModelSettings, answers: int, shown: int) -> str:
+    if settings.mix == "program":
+        return "as project.toml says"
+    if answers < FEWEST_ANSWERS:
+        return f"{answers} answers, fewer than {FEWEST_ANSWERS}"
+    return f"all {answers} answers name one class" if shown else "no answers"
+
+
+def _described(chosen: Candidate, candidates: Sequence[Candidate]) -> str:
+    others = sorted((c for c in candidates if c is not chosen), key=lambda c: c.log_loss)
+    runner_up = f"; next {others[0].name}, {others[0].log_loss:.3f}" if others else ""
+    return f"{chosen.name} (log loss {chosen.log_loss:.3f} on the answers{runner_up})"
+
+
+def _table(candidates: Sequence[Candidate]) -> tuple[Mapping[str, Any], ...]:
+    return tuple(c.row() for c in sorted(candidates, key=lambda c: c.log_loss))
+
+
+def _how_to_learn(settings: EndModelSettings, seed: int) -> Any:
+    if settings.estimator is None:
+        return fit_softmax
+    learn = partial(
+        fit_classifier, path=settings.estimator, parameters=settings.parameters, seed=seed
+    )
+    return lambda X, targets, _: learn(X, targets)
+
+
+def _importance(answers: NDArray[np.int64], propensity: Floats | None) -> Floats:
+    if propensity is None:
+        return np.ones(len(answers))
+    inverse = 1.0 / np.clip(propensity, 1e-12, 1.0)
+    answered = answers >= 0
+    average = inverse[answered].mean() if answered.any() else 1.0
+    return np.minimum(inverse / average, _HEAVIEST)
+
+
+def _class_weights(program: Floats, answers: NDArray[np.int64], how: str) -> Floats:
+    classes = program.shape[1]
+    if how == "none":
+        return np.ones(classes)
+    mass = program[answers < 0].sum(axis=0)
+    mass += np.bincount(answers[answers >= 0], minlength=classes)
+    return np.where(mass > 0, mass.sum() / (classes * np.maximum(mass, 1e-12)), 0.0)
+
+
+def _check_shapes(
+    frame: pl.DataFrame, soft: Floats, answers: NDArray[np.int64], classes: int
+) -> None:
+    rows = frame.height
+    if soft.shape != (rows, classes) or answers.shape != (rows,):
+        raise LabelpressError(
+            f"{rows} rows and {classes} classes ask for probabilities of shape "
+            f"({rows}, {classes}) and {rows} answers; these are {soft.shape} and {answers.shape}."
+        )
+    if len(answers) and answers.max() >= classes:
+        raise ProjectError(f"answer code {answers.max()}; the codes are 0 to {classes - 1}.")
