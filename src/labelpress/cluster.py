@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import resource
 import time
@@ -161,6 +162,8 @@ def open_cluster(
     A local cluster has one worker per core with one thread each: processes, or threads where
     `processes` is false (for tiny data).
     """
+    # Prefect's logging set-up would otherwise show every connection that Dask opens or closes.
+    logging.getLogger("distributed").setLevel(logging.WARNING)
     if address:
         with Client(address, set_as_default=False) as client:
             yield Cluster(client)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 LEDGER_RUN = "ledger"
-_MODEL_FILE = "data/end_model.skops"
+_MODEL_FILE = "end_model.skops"
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +194,7 @@ class Tracking:
         """Return the skops file of a registered version."""
         run_id = self._client.get_model_version(self.project, version).run_id
         with tempfile.TemporaryDirectory() as folder:
-            path = self._client.download_artifacts(run_id, f"model/{_MODEL_FILE}", folder)
+            path = self._client.download_artifacts(run_id, f"model/data/{_MODEL_FILE}", folder)
             return Path(path).read_bytes()
 
     def set_alias(self, alias: str, version: str) -> None:
