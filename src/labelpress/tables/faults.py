@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from deltalake.exceptions import DeltaError
 
-from labelpress.errors import StoreError
+from labelpress.errors import LabelpressError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_REMOTE = ("botocore.", "aiohttp.", "aiobotocore.", "gcsfs.", "google.", "adlfs.", "azure.")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 _FULL_WORDS = re.compile(
@@ -28,6 +29,9 @@ def explain(error: BaseException, doing: str, where: str) -> StoreError | None:
 
     delta-rs raises its own classes and says the operating system's number in the text only.
     """
+    of_place = isinstance(error, OSError) or type(error).__module__.startswith(_REMOTE)
+    if not of_place and not isinstance(error, DeltaError):
+        return None
     text = str(error)
     number = getattr(error, "errno", None) or _number_in(text)
     if number in _FULL or _FULL_WORDS.search(text):
@@ -41,12 +45,12 @@ def explain(error: BaseException, doing: str, where: str) -> StoreError | None:
             f"{doing} failed: access to {where} is denied ({_short(error)}). Give this user or "
             "key the right to read and write there, or name another place in [store] uri."
         )
-    if isinstance(error, FileNotFoundError):
+    if isinstance(error, FileNotFoundError) and doing == "Reading":
         return StoreError(
             f"{doing} failed: {where} does not exist. A store's files are never deleted by hand: "
             "restore it from a backup, or check the path."
         )
-    if isinstance(error, OSError) or (number is not None and isinstance(error, DeltaError)):
+    if of_place or number is not None:
         return StoreError(
             f"{doing} failed at {where}: {_short(error)}. Check that the place exists, is a "
             "folder or bucket, and can be reached; then run again."
@@ -59,8 +63,9 @@ def store_faults(doing: str, where: str) -> Iterator[None]:
     """Raise `StoreError` in place of what the operating system, fsspec or delta-rs raise."""
     try:
         yield
-    except (OSError, DeltaError) as error:
-        explained = explain(error, doing, where)
+    # The libraries of object stores share no class of errors, and are not imported for theirs.
+    except Exception as error:
+        explained = None if isinstance(error, LabelpressError) else explain(error, doing, where)
         if explained is None:
             raise
         raise explained from error

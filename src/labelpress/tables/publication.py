@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Kind", "LabelFile", "LabelTable", "LabelVersion", "Publication", "RowIdType"]
 
-_ATTEMPTS = 10
+_ATTEMPTS = 100
 _LOOKS_AT_ONCE = 16
 
 
@@ -170,7 +170,14 @@ class LabelTable:
             self._check_kept(target)
             meta = {"restored": str(version), "who": who, "reason": reason}
             properties = _commit_properties(
-                commit_metadata("restore", target.run, target.period, target.printing, meta),
+                commit_metadata(
+                    state.version + 1,
+                    kind="restore",
+                    run=target.run,
+                    period=target.period,
+                    printing=target.printing,
+                    meta=meta,
+                ),
                 # restore() keeps the periods' transactions as they are, so their fences hold.
                 [Transaction("labels", state.version + 1)],
             )
@@ -240,11 +247,12 @@ class LabelTable:
         ]
         parts = sorted({*publication.replaced, *publication.gone_parts})
         metadata = commit_metadata(
-            publication.kind,
-            publication.run,
-            publication.period,
-            publication.printing,
-            publication.meta,
+            table.version() + 1,
+            kind=publication.kind,
+            run=publication.run,
+            period=publication.period,
+            printing=publication.printing,
+            meta=publication.meta,
         )
         with store_faults("Publishing labels", self.uri):
             try:

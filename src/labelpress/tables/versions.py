@@ -81,10 +81,28 @@ class LabelVersion:
 
 
 def commit_metadata(
-    kind: Kind, run: str, period: str, printing: int, meta: Mapping[str, str]
+    version: int,
+    *,
+    kind: Kind,
+    run: str,
+    period: str,
+    printing: int,
+    meta: Mapping[str, str],
 ) -> dict[str, str]:
-    """Return what marks a Delta commit as a publication; flat texts, as every reader shows them."""
-    facts = {"kind": kind, "run": run, "period": period, "printing": str(printing)}
+    """
+    Return what marks a Delta commit as a publication; flat texts, as every reader shows them.
+
+    `version` is the Delta version that the commit becomes or else fails. It is written down
+    because the history does not hold it: deltalake counts back from the version it loaded, and
+    is wrong by as many commits as landed since.
+    """
+    facts = {
+        "version": str(version),
+        "kind": kind,
+        "run": run,
+        "period": period,
+        "printing": str(printing),
+    }
     return {_PREFIX + key: value for key, value in facts.items()} | {
         _META + key: str(value) for key, value in meta.items()
     }
@@ -98,7 +116,7 @@ def publications(history: Iterable[Mapping[str, Any]]) -> tuple[LabelVersion, ..
 
 def _label_version(commit: Mapping[str, Any]) -> LabelVersion:
     return LabelVersion(
-        version=int(commit["version"]),
+        version=int(commit[f"{_PREFIX}version"]),
         run=commit[f"{_PREFIX}run"],
         period=commit[f"{_PREFIX}period"],
         printing=int(commit[f"{_PREFIX}printing"]),

@@ -1,0 +1,152 @@
+"""A store in a bucket, through a server that speaks S3 over HTTP."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pytest
+
+from labelpress.consumers import read_labels
+from labelpress.errors import PublicationRefusedError, StoreError
+from labelpress.store import Store, open_store
+from labelpress.tables.publication import Publication
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytest.importorskip("moto", reason="moto plays the object store: pip install 'moto[s3]'")
+
+pytestmark = pytest.mark.remote
+
+FIRST, SECOND, THIRD = "2026-01-05", "2026-01-12", "2026-01-19"
+
+# In a process of its own: delta-rs keeps Python's lock while it waits for an answer.
+SERVER = """
+import sys
+from moto.server import ThreadedMotoServer
+
+server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+server.start()
+print("http://{}:{}".format(*server.get_host_and_port()), flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture(name="endpoint", scope="module")
+def _endpoint() -> Iterator[str]:
+    """Start a server with one bucket; it ends when its standard input does."""
+    with (
+        pytest.MonkeyPatch.context() as environment,
+        subprocess.Popen(
+            [sys.executable, "-c", SERVER],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        ) as server,
+    ):
+        assert server.stdout is not None
+        endpoint = server.stdout.readline().strip()
+        for name, value in {
+            "AWS_ACCESS_KEY_ID": "id",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+            "AWS_REGION": "us-east-1",
+        }.items():
+            environment.setenv(name, value)
+        import s3fs  # noqa: PLC0415
+
+        s3fs.S3FileSystem(endpoint_url=endpoint, skip_instance_cache=True).mkdir("bucket")
+        yield endpoint
+        server.kill()
+
+
+@pytest.fixture(name="store")
+def _store(endpoint: str, request: pytest.FixtureRequest) -> Store:
+    place = f"s3://bucket/{request.node.name}"
+    return open_store(place, "tickets", ["spam", "ham"], {"endpoint_url": endpoint})
+
+
+def labels(prefix: str, rows: int) -> pl.DataFrame:
+    """Return labels of rows `<prefix>0`, `<prefix>1`, ..."""
+    return pl.DataFrame(
+        {
+            "row_id": [f"{prefix}{i}" for i in range(rows)],
+            "label": "spam",
+            "probabilities": [[1.0, 0.0]] * rows,
+            "confidence": 1.0,
+            "origin": "program",
+            "n_votes": 1,
+            "cohort": FIRST,
+        }
+    )
+
+
+def test_files_in_a_bucket(store: Store) -> None:
+    """Listings are never stale, and of many creators one is told so."""
+    with ThreadPoolExecutor(8) as pool:
+        told = list(pool.map(lambda i: store.files.create("claim", str(i).encode()), range(16)))
+
+    assert sum(told) == 1
+    assert store.files.names() == ("claim", "classes", "store.json")
+    store.files.delete("claim")
+    assert store.files.names() == ("classes", "store.json")
+    assert store.files.size("classes") is None
+    assert store.registered_classes().names == ("spam", "ham")
+
+
+def test_label_versions_in_a_bucket(store: Store, endpoint: str) -> None:
+    """Printed, replaced, refused, rolled back and read, with a partition of an awkward name."""
+    part, table = "2026/é b=1%.parquet", store.labels
+    table.create("string")
+    first = (table.write(part, "r1", labels("a", 3)), table.write("b", "r1", labels("b", 4)))
+    table.publish(Publication("r1", FIRST, 1, None, first))
+    table.publish(Publication("r2", SECOND, 1, 1, (table.write(part, "r2", labels("a", 5)),)))
+
+    with pytest.raises(PublicationRefusedError, match=r"label version 2 .*run r2"):
+        table.publish(Publication("r3", SECOND, 1, 2, ()))
+    assert table.restore(1, "bad labels", "ann").version == 3
+
+    options = {"endpoint_url": endpoint}
+    now = read_labels(store.uri, storage_options=options)
+    then = read_labels(store.uri, period=SECOND, storage_options=options)
+    assert dict(now.group_by("part").len().collect().iter_rows()) == {part: 3, "b": 4}
+    assert then.filter(pl.col("part") == part).collect()["row_id"].n_unique() == 5
+
+
+def test_one_of_six_racing_runs_is_published(store: Store) -> None:
+    """A conditional put makes the commit a compare-and-swap."""
+    table = store.labels
+    table.create("string")
+
+    def publish(number: int) -> str:
+        try:
+            return str(table.publish(Publication(f"r{number}", FIRST, 1, None, ())).version)
+        except PublicationRefusedError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(6) as pool:
+        outcomes = sorted(pool.map(publish, range(6)), key=len)
+
+    assert outcomes[0] == "1"
+    assert all("label version 1 (" in outcome for outcome in outcomes[1:])
+
+
+def test_events_in_a_bucket(store: Store) -> None:
+    """Three batches, each appended by several writers, land once each."""
+    rows = store.asks.schema.to_frame().clear(1)
+
+    with ThreadPoolExecutor(6) as pool:
+        landed = list(pool.map(lambda i: store.asks.append(rows, f"batch {i % 3}"), range(9)))
+
+    assert sum(landed) == 3
+    assert store.asks.read().height == 3
+
+
+def test_a_bucket_that_does_not_exist_is_named(endpoint: str) -> None:
+    """Before anything else is done."""
+    with pytest.raises(StoreError, match=r"s3://none/store.* Check that the place exists"):
+        open_store("s3://none/store", "tickets", ["spam"], {"endpoint_url": endpoint})
