@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
 import polars as pl
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, Transaction
+from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
-from deltalake.transaction import AddAction
 
 from labelpress.errors import PublicationRefusedError, StoreError
 from labelpress.tables import rules
 from labelpress.tables.events import create_table
 from labelpress.tables.faults import explain, store_faults
 from labelpress.tables.files import Files
+from labelpress.tables.label_commits import bring_back, files_of, replace_partitions
 from labelpress.tables.label_files import RowIdType, label_schema, write_label_file
 from labelpress.tables.options import delta_options, resolve
 from labelpress.tables.versions import (
@@ -28,14 +25,11 @@ from labelpress.tables.versions import (
     LabelFile,
     LabelVersion,
     Publication,
-    commit_metadata,
     publications,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from deltalake.transaction import RemoveAction
 
 __all__ = ["Kind", "LabelFile", "LabelTable", "LabelVersion", "Publication", "RowIdType"]
 
@@ -118,7 +112,7 @@ class LabelTable:
         """Return the files of a publication (None: the current one) in order of part."""
         if version is None and self.current() is None:
             return ()
-        return _files(self._at(self.find(version).version))
+        return files_of(self._at(self.find(version).version))
 
     def read(self, version: int | None = None) -> pl.LazyFrame:
         """Return the labels of a publication (None: the current one), pinned to its version."""
@@ -168,22 +162,9 @@ class LabelTable:
             if target is None:
                 return state.versions[-1]
             self._check_kept(target)
-            meta = {"restored": str(version), "who": who, "reason": reason}
-            properties = _commit_properties(
-                commit_metadata(
-                    state.version + 1,
-                    kind="restore",
-                    run=target.run,
-                    period=target.period,
-                    printing=target.printing,
-                    meta=meta,
-                ),
-                # restore() keeps the periods' transactions as they are, so their fences hold.
-                [Transaction("labels", state.version + 1)],
-            )
             with store_faults("Restoring labels", self.uri):
                 try:
-                    table.restore(version, commit_properties=properties)
+                    bring_back(table, target, who, reason)
                 except CommitFailedError as error:
                     self._raise_if_fault(error)
                     continue
@@ -219,58 +200,25 @@ class LabelTable:
                 f"There is no labels table at {self.uri}; create it before publishing."
             )
         versions = publications(table.history())
-        files = _files(table)
-        moved = not versions or versions[-1].version != table.version()
-        published = () if not versions else _files(self._at(versions[-1].version))
+        files = files_of(table)
+        if versions and versions[-1].version != table.version():
+            untouched = files == files_of(self._at(versions[-1].version))
+        else:
+            untouched = bool(versions) or not files
         return table, rules.TableState(
             version=table.version(),
             versions=versions,
             files=files,
             labels_transaction=table.transaction_version("labels"),
             period_transaction=table.transaction_version(f"period:{period}"),
-            untouched=not moved or files == published,
+            untouched=untouched,
         )
 
     def _commit(self, table: DeltaTable, publication: Publication) -> bool:
         """Commit by compare-and-swap; False where the table moved since it was read."""
-        now = int(time.time() * 1000)
-        adds: list[AddAction | RemoveAction] = [
-            AddAction(
-                path=file.path,
-                size=file.size,
-                partition_values={"part": file.part},
-                modification_time=now,
-                data_change=True,
-                stats=json.dumps({"numRecords": file.rows}),
-            )
-            for file in publication.files
-        ]
-        parts = sorted({*publication.replaced, *publication.gone_parts})
-        metadata = commit_metadata(
-            table.version() + 1,
-            kind=publication.kind,
-            run=publication.run,
-            period=publication.period,
-            printing=publication.printing,
-            meta=publication.meta,
-        )
         with store_faults("Publishing labels", self.uri):
             try:
-                table.create_write_transaction(
-                    adds,
-                    # Without a partition nothing is added or removed: an empty append says so.
-                    mode="overwrite" if parts else "append",
-                    schema=table.schema(),
-                    partition_by=["part"],
-                    partition_filters=[("part", "in", parts)] if parts else None,
-                    commit_properties=_commit_properties(
-                        metadata,
-                        [
-                            Transaction("labels", table.version() + 1),
-                            Transaction(f"period:{publication.period}", publication.printing),
-                        ],
-                    ),
-                )
+                replace_partitions(table, publication)
             except CommitFailedError as error:
                 self._raise_if_fault(error)
                 return False
@@ -295,7 +243,7 @@ class LabelTable:
                 )
 
     def _check_kept(self, target: LabelVersion) -> None:
-        files = _files(self._at(target.version))
+        files = files_of(self._at(target.version))
         sizes = self._sizes(files)
         lost = [file.path for file in files if sizes[file.path] != file.size]
         if lost:
@@ -308,29 +256,6 @@ class LabelTable:
         explained = explain(error, "Committing labels", self.uri)
         if explained is not None:
             raise explained from error
-
-
-def _commit_properties(
-    metadata: dict[str, str], transactions: list[Transaction]
-) -> CommitProperties:
-    # With its default of 15 retries delta-rs let two writers of one new partition both land.
-    return CommitProperties(
-        custom_metadata=metadata, max_commit_retries=0, app_transactions=transactions
-    )
-
-
-def _files(table: DeltaTable) -> tuple[LabelFile, ...]:
-    actions = pa.table(table.get_add_actions(flatten=True)).to_pydict()
-    found = zip(
-        actions["partition.part"],
-        actions["path"],
-        actions["size_bytes"],
-        actions["num_records"],
-        strict=True,
-    )
-    # The log spells paths percent-encoded, once more than the folder's own name.
-    files = (LabelFile(part, unquote(path), size, rows) for part, path, size, rows in found)
-    return tuple(sorted(files, key=lambda file: (file.part, file.path)))
 
 
 def _busy(what: str) -> PublicationRefusedError:
