@@ -152,6 +152,8 @@ def _scan(
     matrix: NDArray[np.signedinteger],
 ) -> list[tuple[int, Cell | HeuristicError]]:
     """Write the votes of keyword lists into the matrix; one scan per column."""
+    # The matrix lies in memory column by column; flat indices are twice as fast as pairs.
+    cells = matrix.T.reshape(-1)
     by_column: dict[str, list[tuple[int, Heuristic, Keywords]]] = {}
     for place, heuristic in heuristics:
         rule = heuristic.definition.rule
@@ -165,10 +167,12 @@ def _scan(
         except HeuristicError as error:
             outcomes += [(place, error) for place, _, _ in lists]
             continue
-        places = np.array([place for place, _, _ in lists])
+        begins = np.array([place for place, _, _ in lists], dtype=np.int64) * frame.height
         codes = np.array([classes.code(h.label or "") for _, h, _ in lists], dtype=classes.dtype)
-        for rows, found in keyword_scan.hits(texts, keyword_scan.scanners([r for *_, r in lists])):
-            matrix[rows, places[found]] = codes[found]
+        for rows, found in keyword_scan.hits(
+            texts, keyword_scan.scanners(tuple(r for *_, r in lists))
+        ):
+            cells[begins[found] + rows] = codes[found]
         spent = (time.process_time() - started) / len(lists)
         outcomes += [(place, Cell(None, spent)) for place, _, _ in lists]
     return outcomes

@@ -103,17 +103,19 @@ class Encoder:
     def _integers(
         self, values: Sequence[Any], kinds: set[type], start: int
     ) -> NDArray[np.signedinteger]:
-        table = {-1: ABSTAIN} | {
-            code: self.classes.code(name) for code, name in (self.integers or {}).items()
-        }
-        if not all(issubclass(kind, int | np.integer) for kind in kinds) or None in values:
+        known = self.integers or {}
+        if None in values or not all(issubclass(kind, int | np.integer) for kind in kinds):
             self._refuse_first(values, start)
-        try:
-            return np.fromiter(
-                map(table.__getitem__, values), dtype=self.classes.dtype, count=len(values)
-            )
-        except KeyError:
+        said = np.array(values, dtype=np.int64)
+        codes = np.full(max(known, default=0) + 2, UNKNOWN, dtype=self.classes.dtype)
+        codes[-1] = ABSTAIN  # where -1 points
+        for integer, name in known.items():
+            codes[integer] = self.classes.code(name)
+        inside = (said >= -1) & (said < len(codes) - 1)
+        found = codes[np.where(inside, said, 0)]
+        if not inside.all() or (found == UNKNOWN).any():
             self._refuse_first(values, start)
+        return np.asarray(found)
 
     def _refuse_first(self, values: Sequence[Any], start: int) -> NoReturn:
         """Raise the error for the first value that is no vote."""

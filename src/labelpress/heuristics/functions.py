@@ -20,11 +20,12 @@ from labelpress.heuristics.resources import resources_of
 from labelpress.heuristics.rows import open_rows_of, rows_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from labelpress.classes import Classes
     from labelpress.heuristics.definitions import Heuristic
     from labelpress.heuristics.isolation import Sandbox
+    from labelpress.heuristics.rows import OpenRow, Row
 
 CHUNK_ROWS = 8_192
 """Rows that are Python objects at one time, which bounds their memory."""
@@ -41,62 +42,124 @@ def cast(
     sandbox: Sandbox | None,
 ) -> list[Outcome]:
     """Evaluate heuristics, each given with its place; return cells or errors by place."""
+    if sandbox is None:
+        alone = call([heuristic for _, heuristic in heuristics], frame, classes)
+        return [(place, cell) for (place, _), cell in zip(heuristics, alone, strict=True)]
     outcomes: list[Outcome] = []
     for place, heuristic in heuristics:
-        columns = frame.columns if heuristic.columns is None else list(heuristic.columns)
-        columns = columns or frame.columns[:1]  # a frame without columns has no height
         try:
-            if sandbox is None:
-                cell = call(frame.select(columns), heuristic, classes)
-            else:
-                cell = sandbox.call(frame.select(columns), heuristic, classes)
-            outcomes.append((place, cell))
+            seen = frame.select(_columns(heuristic, frame))
+            outcomes.append((place, sandbox.call(seen, heuristic, classes)))
         except HeuristicError as error:
             outcomes.append((place, error))
     return outcomes
 
 
-def call(frame: pl.DataFrame, heuristic: Heuristic, classes: Classes) -> Cell:
+def call(
+    heuristics: Sequence[Heuristic], frame: pl.DataFrame, classes: Classes
+) -> list[Cell | HeuristicError]:
     """
-    Return what one Python heuristic says of all rows, in this process.
+    Return what Python heuristics say of all rows, in this process.
 
-    Raises `HeuristicError` where it returns what is no vote, and for errors that say nothing
+    An error stands for a heuristic that returned what is no vote, or raised what says nothing
     about a row.
     """
-    rule = heuristic.definition.rule
-    if isinstance(rule, Expression):
-        ((_, outcome),) = expressions.cast(frame, [(0, heuristic)], classes)
+    runs = [_Run(heuristic, frame, classes) for heuristic in heuristics]
+    for start in range(0, frame.height, CHUNK_ROWS):
+        chunk = frame.slice(start, CHUNK_ROWS)
+        shared: dict[tuple[str, ...], list[Row]] = {}
+        for run in runs:
+            run.take(chunk, start, shared)
+    return [run.outcome() for run in runs]
+
+
+class _Run:
+    """One heuristic on its way through the chunks of a frame."""
+
+    def __init__(self, heuristic: Heuristic, frame: pl.DataFrame, classes: Classes) -> None:
+        rule = heuristic.definition.rule
+        integers = dict(rule.classes) if isinstance(rule, Snorkel) else None
+        self._heuristic = heuristic
+        self._columns = _columns(heuristic, frame)
+        self._classes = classes
+        self._encoder = Encoder(heuristic.name, heuristic.label, classes, integers)
+        self._codes = np.full(frame.height, ABSTAIN, dtype=classes.dtype)
+        self._seconds = 0.0
+        self._faults = 0
+        self._first: str | None = None
+        self._error: HeuristicError | None = None
+
+    def take(
+        self, chunk: pl.DataFrame, start: int, shared: dict[tuple[str, ...], list[Row]]
+    ) -> None:
+        """Evaluate the heuristic on the next rows; `shared` holds rows made for others."""
+        if self._error is not None:
+            return
+        rule = self._heuristic.definition.rule
+        began = time.process_time()
+        try:
+            if isinstance(rule, Expression):
+                self._take_expression(chunk, start)
+                return
+            if isinstance(rule, Model) or rule.kind == "batch":
+                said = _call_batch(chunk.select(self._columns), self._heuristic)
+            else:
+                said = _call_rows(self._rows(chunk, shared), self._heuristic)
+            values, faults, first = said
+            self._codes[start : start + chunk.height] = self._encoder.values(values, start=start)
+            self._note(start, faults, first)
+        except HeuristicError as error:
+            self._error = error
+        finally:
+            self._seconds += time.process_time() - began
+
+    def outcome(self) -> Cell | HeuristicError:
+        """Return the cell, or the error that ended the run."""
+        return self._error or Cell(self._codes, self._seconds, self._faults, self._first)
+
+    def _take_expression(self, chunk: pl.DataFrame, start: int) -> None:
+        """Evaluate an expression with Python inside, which is here because it is isolated."""
+        ((_, outcome),) = expressions.cast(chunk, [(0, self._heuristic)], self._classes)
         if isinstance(outcome, HeuristicError):
             raise outcome
-        return outcome
-    integers = dict(rule.classes) if isinstance(rule, Snorkel) else None
-    encoder = Encoder(heuristic.name, heuristic.label, classes, integers)
-    started = time.process_time()
-    codes = np.full(frame.height, ABSTAIN, dtype=classes.dtype)
-    faults, first = 0, None
-    for start in range(0, max(frame.height, 1), CHUNK_ROWS):
-        chunk = frame.slice(start, CHUNK_ROWS)
-        if chunk.height == 0:
-            break
-        if isinstance(rule, Model) or rule.kind == "batch":
-            values, faulty, error = _call_batch(chunk, heuristic)
-        else:
-            values, faulty, error = _call_rows(chunk, heuristic)
-        codes[start : start + chunk.height] = encoder.values(values, start=start)
-        faults += faulty
-        first = first or (None if error is None else f"row {start + error[0]}: {error[1]}")
-    return Cell(codes, time.process_time() - started, faults, first)
+        assert outcome.codes is not None  # noqa: S101  # told to the type checker
+        self._codes[start : start + chunk.height] = outcome.codes
+        first = outcome.first_fault
+        self._faults += outcome.faults
+        self._first = self._first or (None if first is None else f"from row {start}: {first}")
+
+    def _rows(
+        self, chunk: pl.DataFrame, shared: dict[tuple[str, ...], list[Row]]
+    ) -> Sequence[Row | OpenRow]:
+        rule = self._heuristic.definition.rule
+        if isinstance(rule, Snorkel) and getattr(rule.function, "_pre", None):
+            return list(open_rows_of(chunk, self._columns))
+        if any(chunk.schema[name].is_nested() for name in self._columns):
+            return list(rows_of(chunk, self._columns))  # a list in a cell could be changed
+        key = tuple(self._columns)
+        if key not in shared:
+            shared[key] = list(rows_of(chunk, self._columns))
+        return shared[key]
+
+    def _note(self, start: int, faults: int, first: tuple[int, str] | None) -> None:
+        self._faults += faults
+        if first is not None and self._first is None:
+            self._first = f"row {start + first[0]}: {first[1]}"
+
+
+def _columns(heuristic: Heuristic, frame: pl.DataFrame) -> list[str]:
+    """Return the columns that a heuristic sees: at least one, so that there are rows."""
+    columns = frame.columns if heuristic.columns is None else list(heuristic.columns)
+    return columns or frame.columns[:1]
 
 
 Said = tuple[list[Any], int, tuple[int, str] | None]
 """One opinion per row, the number of faulty rows, and the first of them with its exception."""
 
 
-def _call_rows(frame: pl.DataFrame, heuristic: Heuristic) -> Said:
+def _call_rows(rows: Iterable[Row | OpenRow], heuristic: Heuristic) -> Said:
     rule = heuristic.definition.rule
     function, abstain = _function(heuristic), -1 if isinstance(rule, Snorkel) else None
-    prepared = isinstance(rule, Snorkel) and bool(getattr(rule.function, "_pre", ()))
-    rows = open_rows_of(frame, frame.columns) if prepared else rows_of(frame, frame.columns)
     said: list[Any] = []
     say = said.append
     faults, first = 0, None

@@ -54,7 +54,7 @@ def main() -> None:
                 case ("cast", name, content):
                     assert classes is not None  # noqa: S101  # loaded first
                     frame = pl.DataFrame.deserialize(BytesIO(content))
-                    answer = call(frame, heuristics[name], classes)
+                    (answer,) = call([heuristics[name]], frame, classes)
         except LabelpressError as error:
             answer = HeuristicError(str(error))
         except MemoryError:

@@ -79,8 +79,8 @@ class Sandbox:
         """
         Return what a heuristic says of all rows.
 
-        Raises `HeuristicError` as `functions.call` does, and where a limit stopped the function
-        or its process died.
+        Raises `HeuristicError` where it said what is no vote, or a limit stopped it, or its
+        process died.
         """
         if heuristic.bundle is None:
             raise HeuristicError(f"{heuristic.name} comes from no project and cannot be isolated.")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import ahocorasick_rs
 import numpy as np
 import polars as pl
+
+from labelpress.heuristics.word_automaton import WordAutomaton, word_automaton
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -16,7 +19,7 @@ if TYPE_CHECKING:
 
     from labelpress.heuristics.definitions import Keywords
 
-CHUNK_ROWS = 65_536
+CHUNK_ROWS = 8_192
 """Rows scanned at once, which bounds the memory that matches take."""
 
 
@@ -24,17 +27,27 @@ CHUNK_ROWS = 65_536
 class Scanner:
     """An automaton over the words of several keyword lists of one column."""
 
-    automaton: ahocorasick_rs.BytesAhoCorasick
+    automaton: WordAutomaton | ahocorasick_rs.BytesAhoCorasick
     lengths: NDArray[np.int64]
     """Bytes of each word."""
     owners: NDArray[np.int64]
     """Position of the keyword list that each word belongs to."""
-    whole: NDArray[np.bool_]
-    """Whether each word must stand alone."""
+    whole: NDArray[np.bool_] | None
+    """Whether each word must stand alone; None where none must."""
     ignore_case: bool
 
+    def find(self, text: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return all matches in a text: the words, and the positions after their last bytes."""
+        if isinstance(self.automaton, WordAutomaton):
+            return self.automaton.find(text)
+        found = self.automaton.find_matches_as_indexes(text, overlapping=True)
+        flat = np.fromiter((n for match in found for n in match), np.int64, 3 * len(found))
+        words, _, ends = flat.reshape(-1, 3).T
+        return words, ends
 
-def scanners(lists: Sequence[Keywords]) -> tuple[Scanner, ...]:
+
+@lru_cache(maxsize=32)
+def scanners(lists: tuple[Keywords, ...]) -> tuple[Scanner, ...]:
     """Return the automata for keyword lists of one column: one per treatment of letter case."""
     found = []
     for ignore_case in (False, True):
@@ -46,14 +59,14 @@ def scanners(lists: Sequence[Keywords]) -> tuple[Scanner, ...]:
         ]
         if words:
             encoded = [word.encode() for word, _, _ in words]
+            whole = np.array([whole for _, _, whole in words], dtype=np.bool_)
             found.append(
                 Scanner(
-                    ahocorasick_rs.BytesAhoCorasick(
-                        encoded, implementation=ahocorasick_rs.Implementation.DFA
-                    ),
+                    word_automaton(encoded, ignore_case=ignore_case)
+                    or ahocorasick_rs.BytesAhoCorasick(encoded),
                     np.array([len(word) for word in encoded], dtype=np.int64),
                     np.array([place for _, place, _ in words], dtype=np.int64),
-                    np.array([whole for _, _, whole in words], dtype=np.bool_),
+                    whole if whole.any() else None,
                     ignore_case,
                 )
             )
@@ -62,7 +75,7 @@ def scanners(lists: Sequence[Keywords]) -> tuple[Scanner, ...]:
 
 def hits(
     texts: pl.Series, scanners: Sequence[Scanner]
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+) -> Iterator[tuple[NDArray[np.integer], NDArray[np.int64]]]:
     """
     Yield pairs (rows, lists): row r of the series contains a word of keyword list l.
 
@@ -71,35 +84,44 @@ def hits(
     for start in range(0, len(texts), CHUNK_ROWS):
         chunk = texts.slice(start, CHUNK_ROWS)
         for scanner in scanners:
-            rows, lists = _scan(chunk.str.to_lowercase() if scanner.ignore_case else chunk, scanner)
+            rows, lists = _scan(chunk, scanner)
             yield rows + start, lists
 
 
-def _scan(texts: pl.Series, scanner: Scanner) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    # The rows lie one after the other in Arrow's buffer: one call scans them all, and a match
+def _scan(texts: pl.Series, scanner: Scanner) -> tuple[NDArray[np.integer], NDArray[np.int64]]:
+    # The rows lie one after the other in Arrow's buffer: one pass scans them all, and a match
     # that runs over the border of two rows is dropped afterwards.
-    arrow = texts.to_arrow(compat_level=pl.CompatLevel.oldest())
-    _, offsets_buffer, data = arrow.buffers()
-    offsets = np.frombuffer(offsets_buffer, dtype=np.int64)[
-        arrow.offset : arrow.offset + len(arrow) + 1
-    ]
-    if data is None or offsets[0] == offsets[-1]:
+    text, bounds = _buffer(texts)
+    small = isinstance(scanner.automaton, WordAutomaton) and _is_ascii(text)
+    if scanner.ignore_case and not small:  # the automaton itself reads ASCII capitals as small
+        text, bounds = _buffer(texts.str.to_lowercase())
+    if len(text) == 0:
         return np.empty(0, np.int64), np.empty(0, np.int64)
-    text = np.frombuffer(data, dtype=np.uint8)[offsets[0] : offsets[-1]]
-    found = scanner.automaton.find_matches_as_indexes(text, overlapping=True)
-    if not found:
-        return np.empty(0, np.int64), np.empty(0, np.int64)
-    matches = np.fromiter((n for match in found for n in match), np.int64, 3 * len(found))
-    words, starts, ends = matches.reshape(-1, 3).T
-    bounds = offsets - offsets[0]
-    rows = np.searchsorted(bounds, starts, side="right") - 1
-    kept = ends <= bounds[rows + 1]
-    kept &= ~scanner.whole[words] | _stands_alone(
-        text, starts, ends, bounds[rows], bounds[rows + 1]
-    )
-    if arrow.null_count:
-        kept &= texts.is_not_null().to_numpy()[rows]
+    words, ends = scanner.find(text)
+    row_at = np.repeat(np.arange(len(texts), dtype=np.int32), np.diff(bounds))
+    starts = ends - scanner.lengths[words]
+    ends -= 1
+    rows = row_at[ends]
+    kept = row_at[starts] == rows
+    if scanner.whole is not None:
+        alone = _stands_alone(text, starts, ends + 1, bounds[rows], bounds[rows + 1])
+        kept &= ~scanner.whole[words] | alone
     return rows[kept], scanner.owners[words[kept]]
+
+
+def _buffer(texts: pl.Series) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Return the rows' bytes, one row after the other, and where each begins and ends."""
+    # a null may lie over bytes in Arrow's layout, which must not be read
+    arrow = texts.fill_null("").to_arrow(compat_level=pl.CompatLevel.oldest())
+    _, offsets, data = arrow.buffers()
+    bounds = np.frombuffer(offsets, dtype=np.int64)[arrow.offset : arrow.offset + len(arrow) + 1]
+    if data is None:
+        return np.empty(0, np.uint8), bounds
+    return np.frombuffer(data, dtype=np.uint8)[bounds[0] : bounds[-1]], bounds - bounds[0]
+
+
+def _is_ascii(text: NDArray[np.uint8]) -> bool:
+    return len(text) == 0 or int(text.max()) < 128
 
 
 def _stands_alone(
