@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import skops.io
@@ -20,8 +20,19 @@ if TYPE_CHECKING:
     from labelpress.end_model.mixes import Learner
     from labelpress.end_model.training import TrainedModel
 
-FORMAT = 1
+FORMAT: Final = 1
 """Raised when a reader of today could not understand the file."""
+TRUSTED: Final = (
+    "sklearn.calibration._CalibratedClassifier",
+    "sklearn.calibration._SigmoidCalibration",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.tree._tree.Tree",
+)
+"""
+Types of scikit-learn that skops leaves to its caller and that forests, boosting and calibration
+are made of. They hold arrays and run nothing when read; but the node numbers of a tree are not
+checked, so a forged file could make a prediction read beyond its arrays.
+"""
 
 
 def pack(model: TrainedModel) -> bytes:
@@ -45,11 +56,12 @@ def unpack(content: bytes, trusted: Sequence[str]) -> dict[str, Any]:
     Return the fields of the model that was packed.
 
     Raises `LabelpressError` where the content is damaged, of a newer format, or names a type that
-    is neither scikit-learn's nor NumPy's nor in `trusted`.
+    skops does not know as harmless and that is neither in `TRUSTED` nor in `trusted`.
     """
     try:
-        unknown = sorted(set(skops.io.get_untrusted_types(data=content)) - set(trusted))
-        state = None if unknown else skops.io.loads(content, trusted=list(trusted))
+        allowed = {*TRUSTED, *trusted}
+        unknown = sorted(set(skops.io.get_untrusted_types(data=content)) - allowed)
+        state = None if unknown else skops.io.loads(content, trusted=sorted(allowed))
     except Exception as error:
         # Skops raises whatever the damage happens to break: zip, JSON, key and type errors.
         raise LabelpressError(

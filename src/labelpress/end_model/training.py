@@ -83,7 +83,7 @@ class TrainedModel:
     @staticmethod
     def from_bytes(content: bytes, trusted: Sequence[str] = ()) -> TrainedModel:
         """
-        Read `to_bytes` back; only scikit-learn's types, NumPy's and those in `trusted` are made.
+        Read `to_bytes` back; besides harmless types only those in `trusted` are made.
 
         Raises `LabelpressError` where the content is damaged or names another type.
         """
