@@ -1,4 +1,4 @@
-"""The exchange with experts' tools: asks as a table that a person can answer, answers taken back."""
+"""The exchange with experts' tools: asks out as a table, answers back in."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from labelpress.errors import AnswerError
+from labelpress.partitions import file_of
 from labelpress.sources.listing import list_source
-from labelpress.sources.reading import inspect, read_rows
+from labelpress.sources.reading import read_footer, read_rows
 from labelpress.tables.schemas import ANSWERS
 
 if TYPE_CHECKING:
@@ -26,13 +27,14 @@ def with_shown_columns(project: Project, asks: pl.DataFrame) -> pl.DataFrame:
     source = project.settings.source
     files = {file.path: file for file in list_source(project.source_uri, source).files}
     shown = []
-    for key, group in asks.group_by(pl.col("part").str.split("#").list.first()):
+    paths = pl.Series("path", [file_of(part) for part in asks["part"]], dtype=pl.String)
+    for key, group in asks.group_by(paths, maintain_order=True):
         file = files.get(str(key[0]))
         if file is None:
             continue
-        facts = inspect(file, source.storage_options)
-        types = {n: k for n, k in facts.schema if n != project.settings.experts.oracle}
-        rows = read_rows(file, (0, len(facts.row_groups) - 1), types, source.storage_options)
+        footer = read_footer(file, source.storage_options)
+        types = {n: k for n, k in footer.schema if n != project.settings.experts.oracle}
+        rows = read_rows(file, (0, len(footer.row_groups) - 1), types, source.storage_options)
         wanted = rows.with_columns(pl.col(source.id).cast(pl.String).alias("row_id"))
         shown.append(wanted.filter(pl.col("row_id").is_in(group["row_id"].implode())))
     base = asks.select("ask_id", "row_id", "reason")

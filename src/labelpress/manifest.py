@@ -70,8 +70,9 @@ class Manifest:
     classes: tuple[str, ...]
     types: Mapping[str, str]
     """The columns that were read and the types they were read as."""
-    row_columns: tuple[str, ...]
-    """The columns behind the row hashes: what an expert sees."""
+    id_type: str
+    indexed_by: tuple[str | None, ...]
+    """The settings on which the row indexes depend."""
     heuristics: tuple[HeuristicNote, ...]
     looked_at: float
     """When the source was listed, seconds since the epoch."""
@@ -211,7 +212,7 @@ def read_manifest(files: Files, run: str) -> Manifest | None:
         | {
             "heuristics": tuple(HeuristicNote(**note) for note in plain["heuristics"]),
             "classes": tuple(plain["classes"]),
-            "row_columns": tuple(plain["row_columns"]),
+            "indexed_by": tuple(plain["indexed_by"]),
             "gone_parts": tuple(plain["gone_parts"]),
             "statistics": tuple(plain["statistics"]),
             "partitions": tuple(_partition(row) for row in tables["partitions"]),

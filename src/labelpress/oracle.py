@@ -9,8 +9,9 @@ import polars as pl
 
 from labelpress.answers import open_asks
 from labelpress.errors import SourceError, did_you_mean
+from labelpress.partitions import file_of
 from labelpress.sources.listing import list_source
-from labelpress.sources.reading import inspect, read_rows
+from labelpress.sources.reading import read_footer, read_rows
 from labelpress.tables.schemas import ANSWERS
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def answer_open_asks(project: Project, store: Store, cluster: Cluster, now: date
     source = project.settings.source
     by_file: dict[str, list[str]] = {}
     for part, row_id in waiting.select("part", "row_id").iter_rows():
-        by_file.setdefault(part.partition("#")[0], []).append(row_id)
+        by_file.setdefault(file_of(part), []).append(row_id)
     files = {file.path: file for file in list_source(project.source_uri, source).files}
     items = {path: (files[path], ids) for path, ids in by_file.items() if path in files}
     found = cluster.map(read_gold, items, source, oracle)
@@ -85,15 +86,15 @@ def read_gold(
 ) -> pl.DataFrame:
     """Return row_id (text) and label of some rows of a source file, on a worker."""
     file, row_ids = where
-    facts = inspect(file, source.storage_options)
-    kinds: Mapping[str, str] = dict(facts.schema)
+    footer = read_footer(file, source.storage_options)
+    kinds: Mapping[str, str] = dict(footer.schema)
     if oracle not in kinds:
         raise SourceError(
             f"project.toml, [experts] oracle: {file.path!r} has no column {oracle!r}."
             f"{did_you_mean(oracle, kinds)}"
         )
     types = {name: kinds[name] for name in (source.id, oracle)}
-    frame = read_rows(file, (0, len(facts.row_groups) - 1), types, source.storage_options)
+    frame = read_rows(file, (0, len(footer.row_groups) - 1), types, source.storage_options)
     renamed = frame.select(
         pl.col(source.id).cast(pl.String).alias("row_id"),
         pl.col(oracle).cast(pl.String).alias("label"),

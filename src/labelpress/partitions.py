@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,26 +28,26 @@ class Partition:
     """First and last, inclusive."""
     rows: int
     digest: str
-    """What is in it: the file's digest, the range, and which columns name and describe a row."""
+    """What is in it: the file's digest, the range, and the settings its row index depends on."""
 
 
 def split(
-    file: SourceFile, facts: FileFacts, *, partition_rows: int, row_columns: Sequence[str]
+    file: SourceFile, facts: FileFacts, *, partition_rows: int, indexed_by: Sequence[str | None]
 ) -> tuple[Partition, ...]:
     """
     Cut a file into partitions of about `partition_rows` rows, at row-group borders.
 
-    `row_columns` are the id and the columns behind a row's hash: they are part of the digest,
-    because the row hashes kept for a partition depend on them. A file without rows has none.
+    `indexed_by` are the settings on which the row index of a partition depends (the id column, the
+    hidden column): they are part of the digest. A file without rows has no partition.
     """
-    if sum(facts.row_groups) == 0:
+    if sum(facts.footer.row_groups) == 0:
         return ()
     ranges: list[tuple[int, int, int]] = []
     first = rows = 0
-    for group, count in enumerate(facts.row_groups):
+    for group, count in enumerate(facts.footer.row_groups):
         rows += count
-        last = group == len(facts.row_groups) - 1
-        if last or rows + facts.row_groups[group + 1] > partition_rows:
+        last = group == len(facts.footer.row_groups) - 1
+        if last or rows + facts.footer.row_groups[group + 1] > partition_rows:
             ranges.append((first, group, rows))
             first, rows = group + 1, 0
     whole = len(ranges) == 1
@@ -56,10 +57,15 @@ def split(
             file=file,
             row_groups=(start, end),
             rows=count,
-            digest=_digest(facts.digest, start, end, *row_columns),
+            digest=_digest(facts.digest, start, end, *indexed_by),
         )
         for start, end, count in ranges
     )
+
+
+def file_of(part: str) -> str:
+    """Return the path of the file that a part is, or is a piece of."""
+    return re.sub(r"#\d+-\d+$", "", part)
 
 
 def _digest(*pieces: object) -> str:

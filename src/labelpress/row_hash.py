@@ -14,23 +14,25 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_NULL = np.uint64(0x9E3779B97F4A7C15)
-
 
 def hash_rows(frame: pl.DataFrame, columns: Sequence[str]) -> NDArray[np.uint64]:
     """
     Hash some columns of each row to 64 bits, shape (n,).
 
-    The hash depends on the values, the column names and their order, and on nothing else: not on
-    the partition, and not on the version of Polars, whose own row hash may change between releases
-    and would make every stored answer stale. Text is hashed by pandas' SipHash, numbers are mixed
+    The hash depends on the names and values of the columns that are not null, and on nothing else:
+    not on the order of the columns, not on an empty column that other files have, not on the
+    partition, and not on the version of Polars, whose own row hash may change between releases and
+    would make every stored answer stale. Text is hashed by pandas' SipHash, numbers are mixed
     by splitmix64 (Steele, Lea and Flood 2014).
     """
     total = np.zeros(frame.height, dtype=np.uint64)
     for name in columns:
         seed = _text_hash(np.array([name], dtype=object))[0]
-        total = _mix(total ^ _mix(_column_hash(frame.get_column(name)) ^ seed))
-    return total
+        column = frame.get_column(name)
+        hashed = _mix(_column_hash(column) ^ seed)
+        # A sum does not depend on the order; null adds nothing, as if the column were not there.
+        total += np.where(column.is_null().to_numpy(), np.uint64(0), hashed)
+    return _mix(total)
 
 
 def random_numbers(
@@ -48,7 +50,6 @@ def random_numbers(
 
 
 def _column_hash(column: pl.Series) -> NDArray[np.uint64]:
-    missing = column.is_null().to_numpy()
     if column.dtype.is_numeric() and not column.dtype.is_decimal():
         # Numbers hash as float64 where that is exact, so that a widened column keeps its hashes.
         floats = column.cast(pl.Float64).fill_null(0.0).to_numpy()
@@ -63,7 +64,7 @@ def _column_hash(column: pl.Series) -> NDArray[np.uint64]:
                 hashed = np.where(big.to_numpy(), exact, hashed)
     else:
         hashed = _text_hash(_as_text(column).to_numpy())
-    return np.where(missing, _NULL, hashed)
+    return hashed
 
 
 def _as_text(column: pl.Series) -> pl.Series:

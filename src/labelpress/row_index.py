@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from labelpress.errors import SourceError
+from labelpress.errors import SourceError, did_you_mean
 from labelpress.row_hash import hash_rows
 from labelpress.sources.reading import read_rows
 from labelpress.vote_files import ROWS_FILE, folder
@@ -35,17 +35,23 @@ class Duplicates:
 
 
 def index_rows(
-    partition: Partition, files: Files, source: SourceSettings, types: Mapping[str, str]
+    where: tuple[Partition, Mapping[str, str]],
+    files: Files,
+    source: SourceSettings,
+    hidden: str | None,
+    id_type: str,
 ) -> int:
     """
     Write the ids and row hashes of a partition, unless they are there; return the bytes written.
 
-    `types` are the columns that make up a row, the id first. Raises `SourceError` for null ids,
-    with their number and three places.
+    `where` is the partition and the column types of its file; a row is all of its columns but the
+    `hidden` one. Raises `SourceError` for null ids, with their number and three places.
     """
+    partition, schema = where
     path = f"{folder(partition.digest)}/{ROWS_FILE}"
     if files.exists(path):
         return 0
+    types = {name: kind for name, kind in schema.items() if name != hidden} | {source.id: id_type}
     frame = read_rows(partition.file, partition.row_groups, types, source.storage_options)
     ids = frame.get_column(source.id)
     if ids.null_count():
@@ -56,8 +62,13 @@ def index_rows(
             "remove them."
         )
     kind = pl.String if ids.dtype == pl.String else pl.Int64
-    index = {"row_id": ids.cast(kind), "row_hash": pl.Series(hash_rows(frame, list(types)))}
+    index = {"row_id": ids.cast(kind), "row_hash": pl.Series(hash_rows(frame, sorted(types)))}
     if source.latest_by is not None:
+        if source.latest_by not in frame.columns:
+            raise SourceError(
+                f"project.toml, [source] on_duplicate: {partition.part!r} has no column "
+                f"{source.latest_by!r}.{did_you_mean(source.latest_by, frame.columns)}"
+            )
         index[_ORDER] = frame.get_column(source.latest_by)
     return files.write_parquet(path, pl.DataFrame(index)).size
 

@@ -11,7 +11,7 @@ import polars as pl
 
 from labelpress.errors import ProjectError, SourceError, did_you_mean
 from labelpress.sources.listing import list_source
-from labelpress.sources.reading import inspect, read_rows
+from labelpress.sources.reading import read_footer, read_rows
 
 if TYPE_CHECKING:
     from labelpress.classes import Classes
@@ -47,9 +47,9 @@ def read_test_set(project: Project, classes: Classes) -> TestSet | None:
     frames = []
     source = settings.source.model_copy(update={"format": "parquet"})
     for file in list_source(uri, source, "[evaluation] test").files:
-        facts = inspect(file, settings.source.storage_options)
-        groups = (0, len(facts.row_groups) - 1)
-        frames.append(read_rows(file, groups, dict(facts.schema), settings.source.storage_options))
+        footer = read_footer(file, settings.source.storage_options)
+        groups = (0, len(footer.row_groups) - 1)
+        frames.append(read_rows(file, groups, dict(footer.schema), settings.source.storage_options))
     frame = pl.concat(frames)
     for column in (settings.source.id, gold):
         if column not in frame.columns:

@@ -134,10 +134,7 @@ class Tracking:
 
     def close_running(self, keep: str) -> int:
         """Close the runs that killed flows left `RUNNING`, but `keep`; return how many."""
-        ledger = f"tags.`labelpress.kind` != '{LEDGER_RUN}'"
-        running = self._client.search_runs(
-            [self._experiment], f"attributes.status = 'RUNNING' and {ledger}"
-        )
+        running = self._client.search_runs([self._experiment], "attributes.status = 'RUNNING'")
         stale = [run.info.run_id for run in running if run.info.run_id != keep]
         for run_id in stale:
             self._client.set_terminated(run_id, "KILLED")
@@ -148,6 +145,7 @@ class Tracking:
         tags = {"labelpress.project": self.project, "labelpress.kind": LEDGER_RUN}
         run_id = self.open_run(f"{self.project} ledger", tags)
         self.write(run_id, metrics=costs, params={}, tags={}, step=step)
+        self.finish(run_id)
 
     def log_model(
         self, run_id: str, content: bytes, tags: Mapping[str, str], requirements: Sequence[str]

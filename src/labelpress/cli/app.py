@@ -1,4 +1,4 @@
-"""The commands; each imports what it needs when it is called, since MLflow and Dask take seconds."""
+"""The commands. Each imports what it needs when called, since MLflow and Dask take seconds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 Params = ParamSpec("Params")
 Result = TypeVar("Result")
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, rich_markup_mode=None)
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="Look at a labelpress project; the flows run it.",
+    rich_markup_mode=None,
+)
 asks = typer.Typer(no_args_is_help=True, help="Rows put before the experts.")
 answers = typer.Typer(no_args_is_help=True, help="What came back from the experts.")
 app.add_typer(asks, name="asks")

@@ -14,7 +14,7 @@ from labelpress.heuristics import check_columns, check_separable, load_heuristic
 from labelpress.project import read_project
 from labelpress.sources.columns import agree
 from labelpress.sources.listing import list_source
-from labelpress.sources.reading import inspect, read_rows
+from labelpress.sources.reading import read_footer, read_rows
 from labelpress.stages.plan import SEPARABILITY_ROWS
 from labelpress.test_set import read_test_set
 
@@ -76,16 +76,16 @@ def show_check(uri: str, rows: int, console: Console) -> None:
 
 
 def read_sample(project: Project, rows: int) -> tuple[pl.DataFrame, list[str] | None]:
-    """Return rows from the first row groups of the source, and their gold where an oracle has it."""
+    """Return rows from the start of the source, and their gold where an oracle has it."""
     source = project.settings.source
     oracle = project.settings.experts.oracle
     listing = list_source(project.source_uri, source)
     frames: list[pl.DataFrame] = []
     for file in listing.files:
-        facts = inspect(file, source.storage_options)
-        if not sum(facts.row_groups):
+        footer = read_footer(file, source.storage_options)
+        if not sum(footer.row_groups):
             continue
-        types = agree([name for name, _ in facts.schema], {file.path: dict(facts.schema)}, source)
+        types = agree([name for name, _ in footer.schema], {file.path: dict(footer.schema)}, source)
         frames.append(read_rows(file, (0, 0), types, source.storage_options).head(rows))
         if sum(frame.height for frame in frames) >= rows:
             break

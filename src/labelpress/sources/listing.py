@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from labelpress.sources.settings import SourceSettings
 
+_DELTA = "delta"
 _OBJECT_STORE = {"use_listings_cache": False, "skip_instance_cache": True}
 
 
@@ -115,17 +116,28 @@ def _source_file(
     info: Mapping[str, Any],
     constants: tuple[tuple[str, str | None], ...] = (),
 ) -> SourceFile:
-    modified = info.get("mtime") or info.get("LastModified") or 0
-    seconds = modified.timestamp() if hasattr(modified, "timestamp") else float(modified)
-    stamp = str(info.get("ETag") or f"{seconds:.9f}:{info.get('ino', '')}")
     return SourceFile(
         path=relative,
         uri=system.unstrip_protocol(full),
         size=int(info["size"]),
-        stamp=stamp.strip('"'),
-        modified=seconds,
+        stamp=_stamp(info),
+        modified=_modified(info),
         constants=constants,
     )
+
+
+def stamp_of(info: Mapping[str, Any], file: SourceFile) -> str:
+    """Return the stamp that a fresh look at a file gives; a Delta table's file has none."""
+    return file.stamp if file.stamp == _DELTA else _stamp(info)
+
+
+def _stamp(info: Mapping[str, Any]) -> str:
+    return str(info.get("ETag") or f"{_modified(info):.9f}:{info.get('ino', '')}").strip('"')
+
+
+def _modified(info: Mapping[str, Any]) -> float:
+    modified = info.get("mtime") or info.get("LastModified") or 0
+    return float(modified.timestamp() if hasattr(modified, "timestamp") else modified)
 
 
 def _list_delta(uri: str, settings: SourceSettings) -> Listing:
@@ -140,7 +152,7 @@ def _list_delta(uri: str, settings: SourceSettings) -> Listing:
         )
         full = f"{root.rstrip('/')}/{relative}"
         # A data file of a Delta table is never rewritten: its name and size stand for it.
-        info = {"size": actions["size_bytes"][position], "ETag": "delta"}
+        info = {"size": actions["size_bytes"][position], "ETag": _DELTA}
         files.append(_source_file(system, relative, full, info, constants))
     return Listing(tuple(sorted(files, key=lambda file: file.path)), table.version())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +13,10 @@ import pyarrow.parquet as pq
 
 from labelpress.errors import SourceError
 from labelpress.sources.columns import type_name
-from labelpress.sources.listing import filesystem
+from labelpress.sources.listing import filesystem, stamp_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from labelpress.sources.listing import SourceFile
 
@@ -23,16 +24,22 @@ _BLOCK = 8 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class FileFacts:
-    """What one look at a Parquet file tells."""
+class Footer:
+    """What the footer of a Parquet file tells."""
 
-    path: str
-    digest: str
-    """BLAKE2b of the file's bytes and its constants."""
     schema: tuple[tuple[str, str], ...]
-    """Column names and type names."""
+    """Column names and type names, constants included."""
     row_groups: tuple[int, ...]
     """Rows in each row group."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """A file's footer and the digest of its content."""
+
+    footer: Footer
+    digest: str
+    """BLAKE2b of the file's bytes and its constants."""
 
 
 def inspect(file: SourceFile, options: Mapping[str, str]) -> FileFacts:
@@ -41,28 +48,26 @@ def inspect(file: SourceFile, options: Mapping[str, str]) -> FileFacts:
 
     Raises `SourceError` where the file is not Parquet, is truncated, or has vanished.
     """
+    footer = read_footer(file, options)
     system, path = filesystem(file.uri, options)
     digest = hashlib.blake2b(repr(file.constants).encode(), digest_size=16)
-    try:
-        with system.open(path, "rb") as handle:
-            while block := handle.read(_BLOCK):
-                digest.update(block)
-            handle.seek(0)
-            parquet = pq.ParquetFile(handle)
-            metadata, schema = parquet.metadata, parquet.schema_arrow
-            rows = tuple(metadata.row_group(i).num_rows for i in range(metadata.num_row_groups))
-    except FileNotFoundError:
-        raise SourceError(
-            f"source file {file.path!r} was deleted while the run was looking at it; run again."
-        ) from None
-    except (pa.ArrowInvalid, OSError) as error:
-        raise SourceError(
-            f"source file {file.path!r} cannot be read as Parquet ({_first_line(error)}). "
-            "It is truncated or of another format: write it again, or move it out of the source."
-        ) from None
+    with _faults(file), system.open(path, "rb") as handle:
+        while block := handle.read(_BLOCK):
+            digest.update(block)
+    _check_unchanged(file, system.info(path))
+    return FileFacts(footer, digest.hexdigest())
+
+
+def read_footer(file: SourceFile, options: Mapping[str, str]) -> Footer:
+    """Read a file's schema and row groups; raises `SourceError` as `inspect` does."""
+    system, path = filesystem(file.uri, options)
+    with _faults(file), system.open(path, "rb") as handle:
+        parquet = pq.ParquetFile(handle)
+        metadata, schema = parquet.metadata, parquet.schema_arrow
+        rows = tuple(metadata.row_group(i).num_rows for i in range(metadata.num_row_groups))
     columns = tuple((field.name, type_name(field.type)) for field in schema)
     constants = tuple((name, "string") for name, _ in file.constants)
-    return FileFacts(file.path, digest.hexdigest(), columns + constants, rows)
+    return Footer(columns + constants, rows)
 
 
 def read_rows(
@@ -79,22 +84,13 @@ def read_rows(
     """
     system, path = filesystem(file.uri, options)
     constants = dict(file.constants)
-    try:
-        with system.open(path, "rb") as handle:
-            parquet = pq.ParquetFile(handle)
-            present = set(parquet.schema_arrow.names)
-            wanted = [name for name in types if name in present]
-            groups = list(range(row_groups[0], row_groups[1] + 1))
-            table = parquet.read_row_groups(groups, columns=wanted, use_threads=False)
-    except FileNotFoundError:
-        raise SourceError(
-            f"source file {file.path!r} was deleted during the run; run again."
-        ) from None
-    except (pa.ArrowInvalid, OSError, IndexError) as error:
-        raise SourceError(
-            f"source file {file.path!r} cannot be read ({_first_line(error)}); "
-            "it is damaged, or was replaced during the run. Run again, or write it anew."
-        ) from None
+    with _faults(file), system.open(path, "rb") as handle:
+        parquet = pq.ParquetFile(handle)
+        present = set(parquet.schema_arrow.names)
+        wanted = [name for name in types if name in present]
+        groups = list(range(row_groups[0], row_groups[1] + 1))
+        table = parquet.read_row_groups(groups, columns=wanted, use_threads=False)
+    _check_unchanged(file, system.info(path))
     columns = {
         name: _column(table, name, kind, constants, file.path) for name, kind in types.items()
     }
@@ -103,6 +99,28 @@ def read_rows(
     frame = pl.from_arrow(pa.table(columns))
     assert isinstance(frame, pl.DataFrame)  # noqa: S101  # a table with columns is a frame
     return frame
+
+
+@contextmanager
+def _faults(file: SourceFile) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise SourceError(
+            f"source file {file.path!r} was deleted while the run was reading it; run again."
+        ) from None
+    except (pa.ArrowException, OSError, IndexError) as error:
+        raise SourceError(
+            f"source file {file.path!r} cannot be read as Parquet ({_first_line(error)}). "
+            "It is truncated, or of another format: write it again, or move it out of the source."
+        ) from None
+
+
+def _check_unchanged(file: SourceFile, info: Mapping[str, Any]) -> None:
+    if (file.size, file.stamp) != (int(info["size"]), stamp_of(info, file)):
+        raise SourceError(
+            f"source file {file.path!r} was replaced while the run was reading it; run again."
+        )
 
 
 def _column(
@@ -138,8 +156,3 @@ def _arrow_type(kind: str) -> pa.DataType | None:
 
 def _first_line(error: BaseException) -> str:
     return str(error).partition("\n")[0][:200]
-
-
-def column_names(schema: Sequence[tuple[str, str]]) -> tuple[str, ...]:
-    """Return the names of a file's columns."""
-    return tuple(name for name, _ in schema)

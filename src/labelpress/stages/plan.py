@@ -71,20 +71,21 @@ def plan_run(run: Run, frozen: FrozenAnswers, cluster: Cluster) -> Plan:
     source = settings.source
     looked_at = time.time()
     listing = list_source(run.project.source_uri, source)
-    partitions, schemas, row_columns = _find_partitions(run, listing.files, cluster)
+    partitions, schemas = _find_partitions(run, listing.files, cluster)
     if not partitions:
         raise SourceError(
             f"the source {run.project.source_uri!r} has files but no rows: nothing to label."
         )
+    _check_id_column(run, schemas)
     heuristics = load_heuristics(run.project.bundle, run.classes)
     known = sorted(set().union(*schemas.values()) - {settings.experts.oracle})
     check_columns(heuristics, known)
     types = agree(_columns_read(run, heuristics, known), schemas, source)
-    row_types = agree(row_columns, schemas, source)
     dropped: dict[str, list[int]] = {}
     if run.mode != "dry-run":
-        by_part = {partition.part: partition for partition in partitions}
-        cluster.map(index_rows, by_part, run.store.files, source, row_types)
+        by_part = {p.part: (p, schemas[p.file.path]) for p in partitions}
+        hidden = settings.experts.oracle
+        cluster.map(index_rows, by_part, run.store.files, source, hidden, types[source.id])
         dropped = _dropped_rows(run, partitions, cluster)
     _check_new_heuristics(run, heuristics, partitions[0], types, cluster)
     cells = _known_cells(run, heuristics, partitions, cluster)
@@ -109,7 +110,8 @@ def plan_run(run: Run, frozen: FrozenAnswers, cluster: Cluster) -> Plan:
         source_version=listing.version,
         classes=run.classes.names,
         types=types,
-        row_columns=tuple(row_columns),
+        id_type=types[source.id],
+        indexed_by=(source.id, settings.experts.oracle, source.on_duplicate),
         heuristics=tuple(_note(heuristic) for heuristic in heuristics),
         looked_at=looked_at,
         environment={"python": platform.python_version()}
@@ -124,9 +126,13 @@ def plan_run(run: Run, frozen: FrozenAnswers, cluster: Cluster) -> Plan:
 
 def _find_partitions(
     run: Run, files: Sequence[SourceFile], cluster: Cluster
-) -> tuple[tuple[Partition, ...], dict[str, dict[str, str]], list[str]]:
+) -> tuple[tuple[Partition, ...], dict[str, dict[str, str]]]:
     source = run.project.settings.source
+    indexed_by = (source.id, run.project.settings.experts.oracle, source.on_duplicate)
     base = run.base_manifest
+    if base is not None and base.indexed_by != indexed_by:
+        # The row indexes that are remembered were made otherwise.
+        base = None
     remembered = {p.file.path: p.file for p in base.partitions} if base else {}
     trusted = {
         file.path
@@ -137,18 +143,13 @@ def _find_partitions(
     }
     fresh = {file.path: file for file in files if file.path not in trusted}
     facts: dict[str, FileFacts] = cluster.map(inspect, fresh, source.storage_options)
-    schemas = {path: dict(fact.schema) for path, fact in facts.items() if sum(fact.row_groups)}
+    schemas = {
+        path: dict(fact.footer.schema)
+        for path, fact in facts.items()
+        if sum(fact.footer.row_groups)
+    }
     if base is not None:
         schemas |= {path: dict(base.schemas[path]) for path in trusted}
-    if not schemas:
-        return (), {}, []
-    _check_id_column(run, schemas)
-    row_columns = _row_columns(run, schemas)
-    if base is not None and list(base.row_columns) != row_columns:
-        # The row hashes cover other columns now, so what is remembered of old files is of no use.
-        again = {file.path: file for file in files if file.path in trusted}
-        facts |= cluster.map(inspect, again, source.storage_options)
-        trusted = set()
     partitions: list[Partition] = []
     for file in files:
         if base is not None and file.path in trusted:
@@ -158,9 +159,9 @@ def _find_partitions(
                 file,
                 facts[file.path],
                 partition_rows=source.partition_rows,
-                row_columns=(*row_columns, source.on_duplicate),
+                indexed_by=indexed_by,
             )
-    return tuple(partitions), dict(sorted(schemas.items())), row_columns
+    return tuple(partitions), dict(sorted(schemas.items()))
 
 
 def _check_id_column(run: Run, schemas: Mapping[str, Mapping[str, str]]) -> None:
@@ -176,13 +177,6 @@ def _check_id_column(run: Run, schemas: Mapping[str, Mapping[str, str]]) -> None
         raise SourceError(
             f"project.toml, [source] id: column {source.id!r} is {kind}; an id is text or integer."
         )
-
-
-def _row_columns(run: Run, schemas: Mapping[str, Mapping[str, str]]) -> list[str]:
-    """Return the id and all columns that every file has, the oracle's aside: what a row is."""
-    source, oracle = run.project.settings.source, run.project.settings.experts.oracle
-    common = set.intersection(*(set(schema) for schema in schemas.values()))
-    return [source.id, *sorted(common - {source.id, oracle})]
 
 
 def _columns_read(run: Run, heuristics: Sequence[Heuristic], known: Sequence[str]) -> list[str]:

@@ -42,4 +42,4 @@ def publish_labels(
 
 
 def _row_id_type(manifest: Manifest) -> RowIdType:
-    return "string" if manifest.types[manifest.row_columns[0]] == "string" else "int64"
+    return "string" if manifest.id_type == "string" else "int64"
