@@ -23,6 +23,7 @@ def rollback(
     """Restore an earlier label version; later runs end Held until somebody promotes or lifts."""
     store = _store_of(project)
     store.labels.find(version)
+    current = store.labels.current()
     # The hold comes first: between the two steps nothing new may be published.
     seen = store.decisions.version()
     decide(
@@ -31,7 +32,9 @@ def rollback(
         batch=f"rollback:{version}:{-1 if seen is None else seen}",
         expect_version=seen,
     )
-    return store.labels.restore(version, why, who)
+    return store.labels.restore(
+        version, why, who, base_version=current.version if current else None
+    )
 
 
 @flow(name="lift", log_prints=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
 Outcome = Literal["pass", "fail", "unknown"]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -83,7 +83,8 @@ class Evidence:
     base_rate_high: tuple[float, ...] | None
     """The measured interval of each class; None where the base rate is only assumed."""
     class_names: tuple[str, ...]
-    quarantined: tuple[str, ...]
+    quarantined: Mapping[str, str]
+    """Heuristics that abstain everywhere in this run, with the reason."""
     base_coverage: float | None
     """Coverage of the published version; None before the first printing."""
     common_rows: int
@@ -204,20 +205,17 @@ def _gone(evidence: Evidence, settings: GateSettings) -> Check:
 
 
 def _faults(evidence: Evidence, settings: GateSettings) -> Check:
-    refused = [name for name in evidence.quarantined if name not in settings.allow_quarantined]
+    refused = {
+        name: reason
+        for name, reason in evidence.quarantined.items()
+        if name not in settings.allow_quarantined
+    }
     if not evidence.quarantined:
         sentence = "No heuristic is quarantined."
     elif not refused:
-        sentence = (
-            f"Quarantined, as [gate] allow_quarantined allows: {_names(evidence.quarantined)}."
-        )
+        names = ", ".join(evidence.quarantined)
+        sentence = f"Quarantined, as [gate] allow_quarantined allows: {names}."
     else:
-        sentence = (
-            f"Quarantined for raising on more than {settings.max_fault_rate:.1%} of the rows: "
-            f"{_names(refused)}. Mend it, or name it in [gate] allow_quarantined."
-        )
+        named = "; ".join(f"{name} ({reason})" for name, reason in refused.items())
+        sentence = f"Quarantined: {named}. Mend it, or name it in [gate] allow_quarantined."
     return _limited("faults", float(len(refused)), 0.0, sentence)
-
-
-def _names(names: Sequence[str]) -> str:
-    return ", ".join(names)

@@ -34,6 +34,7 @@ class HeuristicNote:
     why: str | None
     code: str
     quarantined: bool = False
+    quarantine_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from labelpress.bundle import Bundle, belongs
 from labelpress.end_model.settings import EndModelSettings
 from labelpress.errors import ProjectError, did_you_mean
 from labelpress.gate import GateSettings
+from labelpress.heuristics.settings import HeuristicsSettings
 from labelpress.label_models.fitting import ModelName
 from labelpress.ledger import CostsSettings
 from labelpress.periods import ScheduleSettings
@@ -109,6 +110,7 @@ class Settings(BaseModel):
     """The start of everything random."""
     store: StoreSettings = StoreSettings()
     schedule: ScheduleSettings = ScheduleSettings()
+    heuristics: HeuristicsSettings = HeuristicsSettings()
     label_model: LabelModelSettings = LabelModelSettings()
     experts: ExpertsSettings = ExpertsSettings()
     end_model: EndModelSettings = EndModelSettings()
@@ -195,10 +197,17 @@ def parse_settings(text: str) -> Settings:
     except tomllib.TOMLDecodeError as error:
         raise ProjectError(f"project.toml is not valid TOML: {error}") from None
     try:
-        return Settings.model_validate(data)
+        settings = Settings.model_validate(data)
     except ValidationError as error:
         lines = [_explain(detail) for detail in error.errors()]
         raise ProjectError("project.toml: " + "; ".join(lines)) from None
+    oracle = settings.experts.oracle
+    if oracle in settings.end_model.features.columns:
+        raise ProjectError(
+            f"project.toml: [end_model] features: {oracle!r} is the column of the oracle, so the "
+            "model would see the answers. Take it out of the features."
+        )
+    return settings
 
 
 def _explain(detail: ErrorDetails) -> str:

@@ -10,6 +10,7 @@ import polars as pl
 from deltalake import DeltaTable
 
 from labelpress.errors import SourceError
+from labelpress.tables.options import delta_options, fsspec_options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from labelpress.sources.settings import SourceSettings
 
 _DELTA = "delta"
-_OBJECT_STORE = {"use_listings_cache": False, "skip_instance_cache": True}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +54,7 @@ def filesystem(uri: str, options: Mapping[str, str]) -> tuple[Any, str]:
 
     Listings are never cached: a cached one hides files that another writer has just added.
     """
-    protocol = fsspec.utils.get_protocol(uri)
-    extra: dict[str, Any] = dict(options)
-    if protocol in {"s3", "s3a"}:
-        extra |= _OBJECT_STORE
-        if "endpoint_url" in extra:
-            extra["client_kwargs"] = {"endpoint_url": extra.pop("endpoint_url")}
-    system, path = fsspec.core.url_to_fs(uri, **extra)
+    system, path = fsspec.core.url_to_fs(uri, **fsspec_options(uri, options))
     return system, path
 
 
@@ -141,7 +135,7 @@ def _modified(info: Mapping[str, Any]) -> float:
 
 
 def _list_delta(uri: str, settings: SourceSettings) -> Listing:
-    table = DeltaTable(uri, storage_options=settings.storage_options or None)
+    table = DeltaTable(uri, storage_options=delta_options(uri, settings.storage_options))
     system, root = filesystem(uri, settings.storage_options)
     partition_columns = table.metadata().partition_columns
     actions = pl.DataFrame(table.get_add_actions(flatten=True)).to_dict(as_series=False)

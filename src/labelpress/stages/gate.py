@@ -54,7 +54,7 @@ def gather_evidence(run: Run, candidate: Candidate) -> Evidence:
         base_rate_low=tuple(map(float, base_rate.low)) if measured else None,
         base_rate_high=tuple(map(float, base_rate.high)) if measured else None,
         class_names=run.classes.names,
-        quarantined=tuple(note.name for note in manifest.heuristics if note.quarantined),
+        quarantined={n.name: n.quarantine_reason for n in manifest.heuristics if n.quarantined},
         base_coverage=before.labelled / max(before.rows, 1) if before else None,
         common_rows=change.common,
         changed_rows=change.relabelled,

@@ -8,7 +8,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from labelpress.analysis import summarize
-from labelpress.heuristics import cast, load_heuristics
+from labelpress.heuristics import cast_cells, load_heuristics
+from labelpress.heuristics.isolation import Limits, Sandbox
 from labelpress.sources.reading import read_rows
 from labelpress.vote_files import Cell, partition_patterns, write_cells
 from labelpress.votes import Patterns, merge_patterns
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from labelpress.classes import Classes
     from labelpress.cluster import Cluster
     from labelpress.heuristics import Heuristic
+    from labelpress.heuristics.settings import HeuristicsSettings
     from labelpress.manifest import HeuristicNote, Manifest
     from labelpress.partitions import Partition
     from labelpress.runs import Run
@@ -33,6 +35,16 @@ class Ballot:
 
     partition: Partition
     fingerprints: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PartVotes:
+    """What casting on one partition left behind."""
+
+    cells: tuple[Cell, ...]
+    failures: tuple[tuple[str, str], ...]
+    """Heuristics that could not run to their end here, with the reason."""
+    bytes_written: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +71,7 @@ def cast_votes(
         for partition in manifest.partitions
         if partition.part in plan.missing
     }
-    cast_cells = cluster.map(
+    cast = cluster.map(
         cast_partition,
         ballots,
         run.project.bundle,
@@ -67,6 +79,7 @@ def cast_votes(
         run.store.files,
         manifest.types,
         run.project.settings.source.storage_options,
+        run.project.settings.heuristics,
         progress=progress,
     )
     cells = {digest: dict(known) for digest, known in manifest.cells.items()}
@@ -74,9 +87,11 @@ def cast_votes(
     saved = sum(cell.seconds for known in cells.values() for cell in known.values())
     by_fingerprint: dict[str, float] = {}
     computed = rows_cast = written = 0
-    for part, (fresh, size) in cast_cells.items():
-        written += size
-        for cell in fresh:
+    failures: dict[str, str] = {}
+    for part, outcome in cast.items():
+        written += outcome.bytes_written
+        failures |= {name: f"{part}: {reason}" for name, reason in outcome.failures}
+        for cell in outcome.cells:
             cells[ballots[part].partition.digest][cell.fingerprint] = cell
             by_fingerprint[cell.fingerprint] = (
                 by_fingerprint.get(cell.fingerprint, 0.0) + cell.seconds
@@ -86,10 +101,10 @@ def cast_votes(
     present = {partition.digest for partition in manifest.partitions}
     cells = {digest: known for digest, known in cells.items() if digest in present}
     faults = _faults(manifest, cells)
-    limit = run.project.settings.gate.max_fault_rate
     total = sum(partition.rows for partition in manifest.partitions)
+    limit = run.project.settings.gate.max_fault_rate
     notes = tuple(
-        note if faults[note.fingerprint] <= limit * total else _quarantine(note)
+        _judged(note, faults[note.fingerprint], total, limit, failures.get(note.name))
         for note in manifest.heuristics
     )
     fingerprints = voting(notes)
@@ -134,8 +149,14 @@ def cast_partition(
     files: Files,
     types: Mapping[str, str],
     options: Mapping[str, str],
-) -> tuple[tuple[Cell, ...], int]:
-    """Read the columns needed, cast the missing cells of one partition and store them."""
+    limits: HeuristicsSettings,
+) -> PartVotes:
+    """
+    Read the columns needed, cast the missing cells of one partition and store them.
+
+    Python heuristics run in a child process under the project's limits. A heuristic that fails has
+    no cell here: nothing that did not run to its end is stored.
+    """
     heuristics = _chosen(bundle, classes, ballot.fingerprints)
     needed: set[str] = set()
     for heuristic in heuristics:
@@ -144,8 +165,25 @@ def cast_partition(
         list(types.items())[:1]
     )
     frame = read_rows(ballot.partition.file, ballot.partition.row_groups, columns, options)
-    votes = cast(frame, heuristics, classes)
-    return write_cells(files, ballot.partition.digest, votes, ballot.fingerprints)
+    outcome = cast_cells(
+        frame,
+        heuristics,
+        classes,
+        sandbox=_sandbox(limits.time_limit_seconds, limits.memory_limit_mb),
+    )
+    failures = tuple((failure.heuristic, failure.reason) for failure in outcome.failures)
+    failed = {name for name, _ in failures}
+    kept = [h.fingerprint for h in heuristics if h.name not in failed]
+    if not kept:
+        return PartVotes((), failures, 0)
+    cells, written = write_cells(files, ballot.partition.digest, outcome.votes, kept)
+    return PartVotes(cells, failures, written)
+
+
+@lru_cache(maxsize=1)
+def _sandbox(seconds: float, memory_mb: int) -> Sandbox:
+    # One per worker process, since it takes a second to start; its child ends with the worker.
+    return Sandbox(Limits(seconds, memory_mb))
 
 
 @lru_cache(maxsize=4)
@@ -163,8 +201,15 @@ def voting(notes: Sequence[HeuristicNote]) -> tuple[str, ...]:
     return tuple("" if note.quarantined else note.fingerprint for note in notes)
 
 
-def _quarantine(note: HeuristicNote) -> HeuristicNote:
-    return replace(note, quarantined=True)
+def _judged(
+    note: HeuristicNote, faults: int, rows: int, limit: float, failure: str | None
+) -> HeuristicNote:
+    if failure is not None:
+        return replace(note, quarantined=True, quarantine_reason=failure)
+    if faults > limit * rows:
+        reason = f"it raised on {faults} of {rows} rows; {limit:.1%} is allowed"
+        return replace(note, quarantined=True, quarantine_reason=reason)
+    return note
 
 
 def _faults(manifest: Manifest, cells: Mapping[str, Mapping[str, Cell]]) -> dict[str, int]:
