@@ -8,6 +8,7 @@ lists of a column are one scan, and Python functions see light rows of the colum
 from __future__ import annotations
 
 import time
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from labelpress.classes import Classes
     from labelpress.heuristics.definitions import Heuristic
     from labelpress.heuristics.isolation import Sandbox
+
+FEW_WORDS = 20
+"""Up to so many words in a column, searching each by itself is faster than scanning for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +136,14 @@ def _engines(
     vectorised: list[int] = []
     scanned: list[int] = []
     called: list[int] = []
+    words = Counter[str]()
+    for heuristic in heuristics:
+        if isinstance(rule := heuristic.definition.rule, Keywords):
+            words[rule.column] += len(rule.words)
     for place, heuristic in enumerate(heuristics):
         match heuristic.definition.rule:
+            case Keywords(column=column, whole_words=False) if words[column] <= FEW_WORDS:
+                vectorised.append(place)
             case Keywords():
                 scanned.append(place)
             case Function() | Snorkel() | Model():

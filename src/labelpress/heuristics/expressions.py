@@ -12,7 +12,7 @@ import polars as pl
 from labelpress.classes import ABSTAIN
 from labelpress.errors import HeuristicError
 from labelpress.heuristics.cells import Cell
-from labelpress.heuristics.definitions import Column, Expression, Lookup, Regex
+from labelpress.heuristics.definitions import Column, Expression, Keywords, Lookup, Regex
 from labelpress.heuristics.encoding import UNKNOWN, Encoder
 from labelpress.heuristics.faults import without_faulty_rows
 
@@ -105,6 +105,11 @@ def _codes(frame: pl.DataFrame, heuristic: Heuristic, classes: Classes) -> pl.Ex
             spoken = expr
         case Regex(pattern, column):
             spoken = text_of(frame, column, heuristic.name).str.contains(pattern)
+        case Keywords(words, column, ignore_case):
+            text = text_of(frame, column, heuristic.name)
+            if ignore_case:
+                text, words = text.str.to_lowercase(), tuple(word.lower() for word in words)
+            spoken = pl.any_horizontal(text.str.contains(w, literal=True) for w in words)
         case Lookup(table, column):
             assert not isinstance(table, str)  # noqa: S101  # resolved when it was loaded
             spoken = _translate(frame, column, table, default=None)

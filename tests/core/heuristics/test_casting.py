@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from types import SimpleNamespace
+from unittest.mock import patch
 
+import ahocorasick_rs
 import numpy as np
 import polars as pl
 import pytest
@@ -16,8 +18,10 @@ from labelpress.errors import HeuristicError
 from labelpress.heuristics import (
     cast,
     cast_cells,
+    casting,
     check_columns,
     heuristic,
+    keyword_scan,
     keywords,
     lookup,
     regex,
@@ -383,18 +387,20 @@ def test_rows_give_values_by_name():
 ALPHABET = st.text(alphabet="abAB_é ßΣİ0\n", max_size=12)
 
 
-@settings(max_examples=150, deadline=None)
+@pytest.mark.parametrize("few_words", [0, 20])
+@settings(max_examples=100, deadline=None)
 @given(
     texts=st.lists(st.none() | ALPHABET, max_size=8),
     words=st.lists(ALPHABET.filter(bool), min_size=1, max_size=4),
     ignore_case=st.booleans(),
 )
-def test_keywords_are_found_as_python_finds_them(texts, words, ignore_case):
+def test_keywords_are_found_as_python_finds_them(few_words, texts, words, ignore_case):
     """The scan votes where `word in text` holds, both lower-cased where case is ignored."""
     rule = keywords(words, label="spam", column="t", ignore_case=ignore_case)
     heuristics = unbundled({"k": rule}, Classes(("ham", "spam")))
     frame = pl.DataFrame({"t": texts}, schema={"t": pl.String})
-    votes = cast(frame, heuristics, Classes(("ham", "spam"))).matrix[:, 0]
+    with patch.object(casting, "FEW_WORDS", few_words):
+        votes = cast(frame, heuristics, Classes(("ham", "spam"))).matrix[:, 0]
 
     def treat(text: str) -> str:
         return text.lower() if ignore_case else text
@@ -404,6 +410,25 @@ def test_keywords_are_found_as_python_finds_them(texts, words, ignore_case):
         for text in texts
     ]
     assert votes.tolist() == expected
+
+
+def test_a_large_list_takes_the_library_s_automaton_and_gives_the_same():
+    """Beyond the states that fit the cache another automaton scans; the votes are equal."""
+    words = [f"w{i:05}x" for i in range(12_000)]
+    rules = {"k": keywords(words, label="spam", column="t")}
+    frame = pl.DataFrame({"t": ["a W00017X b", "w0001", None, "w11999x", "ÄW00001X"]})
+    classes = Classes(("ham", "spam"))
+
+    assert isinstance(
+        keyword_scan.scanners((rules["k"].rule,))[0].automaton, ahocorasick_rs.BytesAhoCorasick
+    )
+    assert cast(frame, unbundled(rules, classes), classes).matrix[:, 0].tolist() == [
+        1,
+        -1,
+        -1,
+        1,
+        1,
+    ]
 
 
 @settings(max_examples=60, deadline=None)
