@@ -20,7 +20,7 @@ from labelpress.heuristics.resources import resources_of
 from labelpress.heuristics.rows import open_rows_of, rows_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from labelpress.classes import Classes
     from labelpress.heuristics.definitions import Heuristic
@@ -157,21 +157,26 @@ Said = tuple[list[Any], int, tuple[int, str] | None]
 """One opinion per row, the number of faulty rows, and the first of them with its exception."""
 
 
-def _call_rows(rows: Iterable[Row | OpenRow], heuristic: Heuristic) -> Said:
+def _call_rows(rows: Sequence[Row | OpenRow], heuristic: Heuristic) -> Said:
     rule = heuristic.definition.rule
     function, abstain = _function(heuristic), -1 if isinstance(rule, Snorkel) else None
     said: list[Any] = []
-    say = said.append
     faults, first = 0, None
-    for row in rows:
+    calls = map(function, rows)
+    while len(said) < len(rows):
+        # extend keeps what it got before an exception, and the map goes on after it: the loop over
+        # rows runs in C, a tenth of the time of cheap functions
+        fault = "StopIteration"  # which extend takes for the end of the rows
         try:
-            say(function(row))
+            said.extend(calls)
         except NOT_A_FAULT as error:
             raise HeuristicError(_not_stored(heuristic, error)) from error
         except (Exception, SystemExit) as error:  # noqa: BLE001  # authors' code raises anything
-            first = first or (len(said), told(error))
+            fault = told(error)
+        if len(said) < len(rows):
+            first = first or (len(said), fault)
             faults += 1
-            say(abstain)
+            said.append(abstain)
     return said, faults, first
 
 

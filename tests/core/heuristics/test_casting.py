@@ -198,20 +198,24 @@ def test_an_exception_on_a_row_is_an_abstain_and_a_fault(load, classes):
         @heuristic(label="ham")
         def mutates(row):
             row.n = 3
+        @heuristic(label="ham")
+        def ends(row):
+            return next(iter([row.n] if row.n % 2 else [])) < 0
         """
     )
     frame = pl.DataFrame({"n": [float(i) for i in range(100)], "text": ["7", "x"] + ["1"] * 98})
     outcome = cast_cells(frame, list(h.values()), classes)
 
-    assert outcome.votes.faults == (1, 1, 1, 100, 100)
+    assert outcome.votes.faults == (1, 1, 1, 100, 100, 50)
     assert outcome.first_faults[0] == "row 1: ZeroDivisionError: float division by zero"
     assert outcome.first_faults[1] == "row 1: ValueError: one"
+    assert outcome.first_faults[5] == "row 0: StopIteration"
     assert str(outcome.first_faults[2]).startswith("row 1: InvalidOperationError")
     assert outcome.votes.matrix[:4].tolist() == [
-        [0, -1, 0, -1, -1],
-        [-1, -1, -1, -1, -1],
-        [0, 0, -1, -1, -1],
-        [0, 0, -1, -1, -1],
+        [0, -1, 0, -1, -1, -1],
+        [-1, -1, -1, -1, -1, -1],
+        [0, 0, -1, -1, -1, -1],
+        [0, 0, -1, -1, -1, -1],
     ]
 
 
