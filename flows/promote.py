@@ -17,23 +17,23 @@ from labelpress.project import read_project
 from labelpress.runs import open_candidate
 from labelpress.tracking import Tracking
 
+Text = Annotated[str, Field(min_length=1)]
+
 
 @flow(name="promote", log_prints=True)
-def promote(
-    project: Annotated[str, Field(description="Folder of the project, or any fsspec URI.")],
-    run: Annotated[str, Field(description="Id of the held run, as its summary shows it.")],
-    who: Annotated[str, Field(description="Who decides this.", min_length=1)],
-    why: Annotated[
-        str, Field(description="Why the candidate is good in spite of the gate.", min_length=1)
-    ],
-    cluster: Annotated[
-        str,
-        Field(
-            description="Address of a Dask scheduler; empty: local processes; threads: tiny data."
-        ),
-    ] = "",
-) -> Any:
-    """Publish a held candidate, if the version it was compared with is still the current one."""
+def promote(project: str, run: str, who: Text, why: Text, cluster: str = "") -> Any:
+    """
+    Publish a held candidate, if the version it was compared with is still the current one.
+
+    Args:
+        project: Folder of the project, or any fsspec URI.
+        run: Id of the held run, as its summary shows it.
+        who: Who decides this.
+        why: Why the candidate is good in spite of the gate.
+        cluster: Address of a Dask scheduler; empty means processes on this machine, threads means
+            threads of this process, for tiny data.
+
+    """
     flow_run, _, link = flow_run_facts()
     opened = read_project(project)
     tracking = Tracking(opened.tracking_uri, opened.name)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
-from pydantic import Field
 
 import tasks.answers
 import tasks.ask
@@ -45,28 +44,23 @@ class Outcome:
 
 @flow(name="relabel", log_prints=True, validate_parameters=True)
 def relabel(
-    project: Annotated[
-        str, Field(description="Folder of the project, or any fsspec URI: it holds project.toml.")
-    ],
-    mode: Annotated[
-        Literal["scheduled", "reprint", "dry-run"],
-        Field(
-            description="scheduled: publish only if the period has no printing yet. reprint: "
-            "publish it once more, after a heuristic was edited. dry-run: write nothing."
-        ),
-    ] = "scheduled",
-    period: Annotated[
-        str,
-        Field(description="First day of the period, such as 2026-03-02; empty: by the schedule."),
-    ] = "",
-    cluster: Annotated[
-        str,
-        Field(
-            description="Address of a Dask scheduler; empty: local processes; threads: tiny data."
-        ),
-    ] = "",
+    project: str,
+    mode: Literal["scheduled", "reprint", "dry-run"] = "scheduled",
+    period: str = "",
+    cluster: str = "",
 ) -> Any:
-    """Print the labels of a project for one period; publish them if they pass the gate."""
+    """
+    Print the labels of a project for one period; publish them if they pass the gate.
+
+    Args:
+        project: Folder of the project, or any fsspec URI; it holds project.toml.
+        mode: scheduled publishes only if the period has no printing yet; reprint publishes it once
+            more, after a heuristic was edited; dry-run writes nothing and says what it would do.
+        period: First day of the period, such as 2026-03-02; empty means by the schedule.
+        cluster: Address of a Dask scheduler; empty means processes on this machine, threads means
+            threads of this process, for tiny data.
+
+    """
     flow_run, expected, link = flow_run_facts()
     run = open_run(
         read_project(project),

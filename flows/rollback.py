@@ -12,15 +12,22 @@ from labelpress.project import read_project
 from labelpress.store import Store, open_store
 from labelpress.tables.publication import LabelVersion
 
+Text = Annotated[str, Field(min_length=1)]
+Version = Annotated[int, Field(ge=0)]
+
 
 @flow(name="rollback", log_prints=True)
-def rollback(
-    project: Annotated[str, Field(description="Folder of the project, or any fsspec URI.")],
-    version: Annotated[int, Field(description="The label version to go back to.", ge=0)],
-    who: Annotated[str, Field(description="Who decides this.", min_length=1)],
-    why: Annotated[str, Field(description="What is wrong with the current labels.", min_length=1)],
-) -> LabelVersion:
-    """Restore an earlier label version; later runs end Held until somebody promotes or lifts."""
+def rollback(project: str, version: Version, who: Text, why: Text) -> LabelVersion:
+    """
+    Restore an earlier label version; later runs end Held until somebody promotes or lifts.
+
+    Args:
+        project: Folder of the project, or any fsspec URI.
+        version: The label version to go back to.
+        who: Who decides this.
+        why: What is wrong with the current labels.
+
+    """
     store = _store_of(project)
     store.labels.find(version)
     current = store.labels.current()
@@ -38,12 +45,16 @@ def rollback(
 
 
 @flow(name="lift", log_prints=True)
-def lift(
-    project: Annotated[str, Field(description="Folder of the project, or any fsspec URI.")],
-    who: Annotated[str, Field(description="Who decides this.", min_length=1)],
-    why: Annotated[str, Field(description="Why later printings are safe again.", min_length=1)],
-) -> bool:
-    """Lift the hold that a rollback placed; the next run may publish again."""
+def lift(project: str, who: Text, why: Text) -> bool:
+    """
+    Lift the hold that a rollback placed; the next run may publish again.
+
+    Args:
+        project: Folder of the project, or any fsspec URI.
+        who: Who decides this.
+        why: Why later printings are safe again.
+
+    """
     store = _store_of(project)
     seen = store.decisions.version()
     return decide(
