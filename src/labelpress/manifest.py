@@ -66,6 +66,8 @@ class Manifest:
     base_version: int | None
     answers_version: int | None
     asks_version: int | None
+    stale_answers: int
+    """Answers that did not count because their row has changed or gone."""
     source_uri: str
     source_version: int | None
     classes: tuple[str, ...]

@@ -44,6 +44,7 @@ class Summary:
     cells_reused: int
     rows_per_second: float | None
     asks: int
+    stale_answers: int
     costs: Costs
     cumulative_usd: float
 
@@ -92,6 +93,7 @@ def summarise(
         cells_reused=manifest.cells_reused,
         rows_per_second=speed if manifest.cells_computed else None,
         asks=asks,
+        stale_answers=manifest.stale_answers,
         costs=costs,
         cumulative_usd=cumulative_usd,
     )
@@ -179,6 +181,7 @@ def markdown(summary: Summary, verdict: Verdict, link: str) -> str:
         f"| end model | {_share(summary.model_accuracy)}, {summary.model_role or 'not trained'} |",
         f"| cells computed / reused | {summary.cells_computed} / {summary.cells_reused} |",
         f"| asks put | {summary.asks} |",
+        f"| answers that no longer match their row | {summary.stale_answers} |",
         f"| cost of this period | {costs.total_usd:.4f} USD ({parts}) |",
         f"| hand-labelling the new rows | {costs.hand_usd:.2f} USD (modelled) |",
         f"| cost so far | {summary.cumulative_usd:.2f} USD |",

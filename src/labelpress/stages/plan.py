@@ -48,10 +48,13 @@ class Plan:
     manifest: Manifest
     answers: pl.DataFrame
     """The answers that still match their rows, with `partition` and `position`."""
-    stale_answers: int
-    """Answers whose row has changed or gone since it was asked."""
     missing: Mapping[str, tuple[str, ...]]
     """Per partition (by part): fingerprints of the cells to compute."""
+
+    @property
+    def stale_answers(self) -> int:
+        """Answers whose row has changed or gone since it was asked."""
+        return self.manifest.stale_answers
 
     @property
     def cells_missing(self) -> int:
@@ -106,6 +109,7 @@ def plan_run(run: Run, frozen: FrozenAnswers, cluster: Cluster) -> Plan:
         base_version=run.base.version if run.base else None,
         answers_version=frozen.version,
         asks_version=frozen.asks_version,
+        stale_answers=answers.height - located.height,
         source_uri=run.project.source_uri,
         source_version=listing.version,
         classes=run.classes.names,
@@ -121,7 +125,7 @@ def plan_run(run: Run, frozen: FrozenAnswers, cluster: Cluster) -> Plan:
         dropped=dropped,
         cells=cells,
     )
-    return Plan(manifest, located, frozen.rows.height - located.height, missing)
+    return Plan(manifest, located, missing)
 
 
 def _find_partitions(

@@ -130,8 +130,11 @@ def record_run(
 def book(run: Run, manifest: Manifest) -> None:
     """Book every stage of every run that is not yet in the ledger, and every answer, once."""
     rates = run.project.settings.costs
+    booked = set(run.store.ledger.read().select("run", "stage").unique().iter_rows())
     for other in run_ids(run.store):
-        _book_run(run.store, other, run, manifest)
+        # The record stage is the last: a run that has it in the ledger has nothing left to book.
+        if (other, "record") not in booked:
+            _book_run(run.store, other, run, manifest)
     now = datetime.now(UTC)
     experts = run.project.settings.experts
     answers_version = run.store.answers.version()
