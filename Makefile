@@ -37,7 +37,7 @@ check: install  ## ruff, mypy, import rules, layout
 	$(BIN)/ruff check --quiet .
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/mypy src/labelpress flows tasks
-	$(BIN)/lint-imports --no-logo
+	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q tests/core/test_layout.py
 
 bench: install  ## run all benchmarks; the peers get an environment of their own
