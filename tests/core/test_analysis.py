@@ -20,7 +20,7 @@ VOTES = np.array([[0, -1, 1], [0, 0, -1], [-1, -1, -1], [-1, 1, 1], [-1, -1, 1]]
 
 
 def test_shares_are_of_all_rows():
-    """Coverage, overlap and conflict by hand on five rows."""
+    """Coverage, overlap and conflict on five rows, as Snorkel 0.10's LFAnalysis gives them."""
     found = {
         s.name: (s.polarity, s.votes, s.coverage, s.overlap, s.conflict)
         for s in heuristic_table(count_patterns(VOTES), ["a", "b", "c"])

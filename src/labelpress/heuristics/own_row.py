@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from labelpress.classes import Classes
     from labelpress.heuristics.definitions import Heuristic
+    from labelpress.heuristics.isolation import Sandbox
 
 ROWS_ALONE = 64
 """How many rows of the sample are evaluated one by one; each costs one query."""
@@ -94,17 +95,20 @@ def check_separable(
     seed: int,
     *,
     row_id: str | None = None,
+    sandbox: Sandbox | None = None,
 ) -> None:
     """
     Evaluate heuristics on a sample twice, permuted, split, and row by row; votes must agree.
 
     Raises `HeuristicError` naming the heuristic and the row, by its `row_id` where that column is
-    given, whose vote depended on the rows around it or on the time.
+    given, whose vote depended on the rows around it or on the time. With a `sandbox`, Python
+    functions run under its limits, so that one that hangs cannot stop the check.
     """
     if sample.height == 0 or not heuristics:
         return
-    whole = cast(sample, heuristics, classes).matrix
-    for how, rows, votes in _trials(sample, heuristics, classes, np.random.default_rng(seed)):
+    whole = cast(sample, heuristics, classes, sandbox=sandbox).matrix
+    rng = np.random.default_rng(seed)
+    for how, rows, votes in _trials(sample, heuristics, classes, rng, sandbox):
         differs = np.argwhere(votes != whole[rows])
         if len(differs) == 0:
             continue
@@ -124,12 +128,13 @@ def _trials(
     heuristics: Sequence[Heuristic],
     classes: Classes,
     rng: np.random.Generator,
+    sandbox: Sandbox | None,
 ) -> Iterator[tuple[str, NDArray[np.int64], NDArray[np.signedinteger]]]:
     """Yield each trial: how it was done, the sample's rows in its order, and their votes."""
     rows = np.arange(sample.height)
 
     def votes(of: NDArray[np.int64]) -> NDArray[np.signedinteger]:
-        return cast(sample[of], heuristics, classes).matrix
+        return cast(sample[of], heuristics, classes, sandbox=sandbox).matrix
 
     yield "evaluated a second time", rows, votes(rows)
     order = rng.permutation(rows)
