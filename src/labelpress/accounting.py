@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from labelpress.errors import StoreError
 from labelpress.ledger import Spend
 from labelpress.runs import save_spend
 
@@ -35,8 +36,10 @@ def accounted(run: Run, stage: str, cluster: Cluster) -> Iterator[Account]:
     account = Account()
     wall, cpu = time.perf_counter(), time.process_time()
     cluster.take_usage()
+    failed = True
     try:
         yield account
+        failed = False
     finally:
         worker_seconds, peak, account.table = cluster.take_usage()
         spend = Spend(
@@ -51,4 +54,9 @@ def accounted(run: Run, stage: str, cluster: Cluster) -> Iterator[Account]:
             peak_memory_bytes=peak,
         )
         if run.mode != "dry-run":
-            save_spend(run, spend)
+            try:
+                save_spend(run, spend)
+            except StoreError:
+                # A full disk refuses this too; why the stage failed is what a person must know.
+                if not failed:
+                    raise

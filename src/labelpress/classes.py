@@ -54,11 +54,12 @@ def register(registered: Classes, declared: Sequence[str]) -> Classes:
     Raises `ProjectError` where a registered class is no longer declared.
     """
     missing = [name for name in registered.names if name not in declared]
+    fresh = tuple(name for name in declared if name not in registered.names)
     if missing:
+        near = did_you_mean(missing[0], fresh).replace("Did you mean", "Is it meant by")
         raise ProjectError(
             f"project.toml, [classes] names: {missing[0]!r} is in the store's registry but no "
             "longer declared. Classes are never removed, because older label versions use them: "
-            "put it back (a heuristic need not vote for it)."
+            f"put it back (a heuristic need not vote for it).{near}"
         )
-    fresh = tuple(name for name in declared if name not in registered.names)
     return Classes(registered.names + fresh)

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_ONE_THREAD = {
+_WORKER_ENVIRONMENT = {
+    "DASK_LOGGING__DISTRIBUTED": "warning",
     "POLARS_MAX_THREADS": "1",
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
@@ -40,7 +41,8 @@ _SHOWN_FAILURES = 10
 class Work(Generic[Result]):
     """What a worker made of one partition, and what it took."""
 
-    value: Result
+    value: Result | LabelpressError
+    """What the function returned, or why it refused: Dask prints a traceback for what is raised."""
     worker: str
     seconds: float
     """By the wall clock."""
@@ -109,7 +111,7 @@ class Cluster:
             key = f"{getattr(function, '__name__', 'work')}-{uuid.uuid4().hex}"
             return self._client.submit(_measured, function, items[name], sent, key=key, pure=False)
 
-        done: dict[str, Work[Result]] = {}
+        done: dict[str, Result] = {}
         failed: dict[str, BaseException] = {}
         names = {submit(name): name for name in items}
         for future in as_completed(list(names)):
@@ -125,19 +127,25 @@ class Cluster:
             progress(len(done), len(items))
         if failed:
             raise _failure(failed, len(items))
-        return {name: done[name].value for name in items}
+        return {name: done[name] for name in items}
 
     def _settle(
         self,
         name: str,
         future: Any,
-        done: dict[str, Work[Any]],
+        done: dict[str, Any],
         failed: dict[str, BaseException],
     ) -> None:
         if future.status == "finished":
-            work = done[name] = future.result()
+            work = future.result()
+            state = "done"
+            if isinstance(work.value, LabelpressError):
+                failed[name] = work.value
+                state = f"failed: {work.value}"[:200]
+            else:
+                done[name] = work.value
             self._works.append(work)
-            self._table.append(PartitionRow(name, work.worker, round(work.seconds, 3), "done"))
+            self._table.append(PartitionRow(name, work.worker, round(work.seconds, 3), state))
         else:
             error = future.exception() if future.status == "error" else None
             failed[name] = error or LabelpressError("the work was cancelled or lost")
@@ -170,7 +178,7 @@ def open_cluster(
         return
     count = workers or os.cpu_count() or 1
     with (
-        dask.config.set({"distributed.nanny.pre-spawn-environ": _ONE_THREAD}),
+        dask.config.set({"distributed.nanny.pre-spawn-environ": _WORKER_ENVIRONMENT}),
         LocalCluster(
             n_workers=count if processes else 1,
             threads_per_worker=1 if processes else count,
@@ -187,7 +195,12 @@ def _measured(
     function: Callable[..., Result], item: object, shared: tuple[object, ...]
 ) -> Work[Result]:
     started, cpu = time.perf_counter(), time.thread_time()
-    value = function(item, *shared)
+    value: Result | LabelpressError
+    try:
+        value = function(item, *shared)
+    except LabelpressError as error:
+        # Without its traceback and cause, which may not travel; the message says it all.
+        value = type(error)(str(error))
     return Work(
         value=value,
         worker=get_worker().address,

@@ -30,6 +30,10 @@ class HeuristicError(LabelpressError):
     """A heuristic is written wrongly, votes nonsense, or sees more than one row."""
 
 
+class UnknownClassError(HeuristicError):
+    """A heuristic votes for a class that is not declared; it is never taken for an abstain."""
+
+
 class StoreError(LabelpressError):
     """The store cannot be used: foreign, newer, not writable, or damaged."""
 

@@ -84,7 +84,7 @@ class Manifest:
     schemas: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Column types of each file, by path."""
     dropped: Mapping[str, list[int]] = field(default_factory=dict)
-    """Positions of rows that a later row with the same id replaces, by partition digest."""
+    """Positions of rows that a later row with the same id replaces, by part."""
     cells: Mapping[str, Mapping[str, Cell]] = field(default_factory=dict)
     """By partition digest, then by fingerprint."""
     cells_computed: int = 0

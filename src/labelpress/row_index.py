@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from labelpress.errors import SourceError, did_you_mean
+from labelpress.errors import SourceError
 from labelpress.row_hash import hash_rows
 from labelpress.sources.reading import read_rows
 from labelpress.vote_files import ROWS_FILE, folder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from labelpress.partitions import Partition
     from labelpress.sources.settings import SourceSettings
@@ -61,21 +61,39 @@ def index_rows(
             f"rows {', '.join(map(str, places))} (counted from 0). Every row needs an id: mend or "
             "remove them."
         )
-    kind = pl.String if ids.dtype == pl.String else pl.Int64
-    index = {"row_id": ids.cast(kind), "row_hash": pl.Series(hash_rows(frame, sorted(types)))}
+    index = {
+        "row_id": _as_row_ids(ids, partition.part),
+        "row_hash": pl.Series(hash_rows(frame, sorted(types))),
+    }
     if source.latest_by is not None:
-        if source.latest_by not in frame.columns:
-            raise SourceError(
-                f"project.toml, [source] on_duplicate: {partition.part!r} has no column "
-                f"{source.latest_by!r}.{did_you_mean(source.latest_by, frame.columns)}"
-            )
         index[_ORDER] = frame.get_column(source.latest_by)
     return files.write_parquet(path, pl.DataFrame(index)).size
 
 
-def read_index(files: Files, partition_digest: str) -> pl.DataFrame:
-    """Return row_id (text or int64) and row_hash (uint64) of a partition, in its order."""
-    return files.read_parquet(f"{folder(partition_digest)}/{ROWS_FILE}")
+def _as_row_ids(ids: pl.Series, part: str) -> pl.Series:
+    """Return ids as text or int64, as the labels table holds them."""
+    if ids.dtype == pl.String:
+        return ids
+    row_ids = ids.cast(pl.Int64, strict=False)
+    if row_ids.null_count():
+        value = ids.filter(row_ids.is_null())[0]
+        raise SourceError(
+            f"{ids.name!r} of {part!r} holds the id {value}, which does not fit into 64 bits with "
+            "a sign. Write the ids as text."
+        )
+    return row_ids
+
+
+def read_index(files: Files, partition_digest: str, dropped: Collection[int] = ()) -> pl.DataFrame:
+    """
+    Return row_id (text or int64) and row_hash (uint64) of a partition, in its order.
+
+    Rows at the `dropped` positions are left out.
+    """
+    index = files.read_parquet(f"{folder(partition_digest)}/{ROWS_FILE}")
+    if not dropped:
+        return index
+    return index.filter(~pl.int_range(pl.len()).is_in(list(dropped)))
 
 
 def find_duplicates(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from labelpress.classes import ABSTAIN
-from labelpress.errors import HeuristicError, did_you_mean
+from labelpress.errors import HeuristicError, UnknownClassError, did_you_mean
 from labelpress.heuristics import expressions, functions, keyword_scan
 from labelpress.heuristics.cells import Cell
 from labelpress.heuristics.definitions import Expression, Function, Keywords, Model, Snorkel
@@ -42,6 +42,8 @@ class Failure:
 
     heuristic: str
     reason: str
+    unknown_class: bool = False
+    """Whether it voted for a class that is not declared: a mistake of its author."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,7 @@ def cast_cells(
     check_columns(heuristics, frame.columns)
     matrix = np.full((len(heuristics), frame.height), ABSTAIN, dtype=classes.dtype).T
     cells: dict[int, Cell] = {}
-    failures: dict[int, str] = {}
+    failures: dict[int, HeuristicError] = {}
     vectorised, scanned, called = _engines(heuristics, isolated=sandbox is not None)
     for place, outcome in (
         *expressions.cast(frame, [(p, heuristics[p]) for p in vectorised], classes),
@@ -110,7 +112,7 @@ def cast_cells(
         *functions.cast(frame, [(p, heuristics[p]) for p in called], classes, sandbox),
     ):
         if isinstance(outcome, HeuristicError):
-            failures[place] = str(outcome)
+            failures[place] = outcome
             continue
         cells[place] = outcome
         if outcome.codes is not None:
@@ -124,7 +126,14 @@ def cast_cells(
     )
     return Cast(
         votes,
-        tuple(Failure(heuristics[place].name, failures[place]) for place in sorted(failures)),
+        tuple(
+            Failure(
+                heuristics[place].name,
+                str(failures[place]),
+                unknown_class=isinstance(failures[place], UnknownClassError),
+            )
+            for place in sorted(failures)
+        ),
         tuple(cells[place].first_fault for place in kept),
     )
 

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from labelpress.classes import ABSTAIN
-from labelpress.errors import HeuristicError, did_you_mean
+from labelpress.errors import HeuristicError, UnknownClassError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -94,7 +94,7 @@ class Encoder:
     def refuse_name(self, name: object, row: int) -> NoReturn:
         """Raise the error for a name that is no class."""
         empty = " Null abstains; an empty text does not." if name == "" else ""
-        raise HeuristicError(
+        raise UnknownClassError(
             f"{self.heuristic}, row {row}: {name!r} is not a class; the classes are "
             f"{', '.join(map(repr, self.classes.names))}."
             f"{did_you_mean(str(name), self.classes.names)}{empty}"

@@ -35,6 +35,8 @@ class PartToAsk:
     published: str | None
     """The file that consumers read, where the candidate is held."""
     cohort: str
+    dropped: tuple[int, ...]
+    """Positions of rows that a later row of the same id replaces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,12 @@ def _candidates(
     published = {entry.part: entry.path for entry in base.entries} if base and held else {}
     items = {
         part: PartToAsk(
-            part, partition.digest, path_of.get(part), published.get(part), manifest.period
+            part,
+            partition.digest,
+            path_of.get(part),
+            published.get(part),
+            manifest.period,
+            tuple(manifest.dropped.get(part, ())),
         )
         for part, partition in digest_of.items()
     }
@@ -140,7 +147,7 @@ def candidates_of_part(
     limit: int,
 ) -> Candidates:
     """Score the rows of one partition and keep the few worth asking, on a worker."""
-    index = read_index(files, where.digest)
+    index = read_index(files, where.digest, where.dropped)
     numbers = random_numbers(index["row_id"], index["row_hash"].to_numpy(), seed)
     rows = index.with_columns(pl.Series("random", numbers))
     if where.path is None:

@@ -137,7 +137,7 @@ def _with_votes(
     fingerprints = voting(manifest.heuristics)
     found = cluster.map(votes_of_rows, items, run.store.files, fingerprints, run.classes)
     empty = answers.head(0).with_columns(pl.lit(None, pl.List(pl.Int16)).alias("votes"))
-    return pl.concat([empty, *found.values()]).sort("row_id")
+    return pl.concat([empty, *found.values()]).unique("row_id", keep="first").sort("row_id")
 
 
 def votes_of_rows(

@@ -87,7 +87,7 @@ def write_labels(
             partition=partition,
             cells=manifest.cells[partition.digest],
             answers=overriding.get(partition.digest, {}),
-            dropped=tuple(manifest.dropped.get(partition.digest, ())),
+            dropped=tuple(manifest.dropped.get(partition.part, ())),
             published=old.path if old else None,
             key=_key(manifest, partition, overriding.get(partition.digest, {})),
         )
@@ -185,7 +185,7 @@ def _key(manifest: Manifest, partition: Partition, answers: Mapping[int, int]) -
         voting(manifest.heuristics),
         manifest.label_model,
         sorted(answers.items()),
-        manifest.dropped.get(partition.digest, []),
+        manifest.dropped.get(partition.part, []),
         manifest.classes,
     )
     text = json.dumps(facts, sort_keys=True, default=str)

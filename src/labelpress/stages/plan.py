@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from labelpress.errors import SourceError
+from labelpress.errors import SourceError, did_you_mean
 from labelpress.heuristics import check_columns, check_separable, load_heuristics
 from labelpress.manifest import HeuristicNote, Manifest
 from labelpress.partitions import may_be_trusted, split
@@ -80,6 +80,7 @@ def plan_run(run: Run, frozen: FrozenAnswers, cluster: Cluster) -> Plan:
             f"the source {run.project.source_uri!r} has files but no rows: nothing to label."
         )
     _check_id_column(run, schemas)
+    _check_order_column(run, schemas)
     heuristics = load_heuristics(run.project.bundle, run.classes)
     known = sorted(set().union(*schemas.values()) - {settings.experts.oracle})
     check_columns(heuristics, known)
@@ -98,7 +99,7 @@ def plan_run(run: Run, frozen: FrozenAnswers, cluster: Cluster) -> Plan:
         if (lacking := _lacking(heuristics, cells.get(partition.digest, {})))
     }
     answers = frozen.rows if run.mode != "dry-run" else frozen.rows.head(0)
-    located = _locate(run, answers, partitions, cluster)
+    located = _present(_locate(run, answers, partitions, cluster), partitions, dropped)
     manifest = Manifest(
         run=run.id,
         project=run.project.name,
@@ -173,14 +174,29 @@ def _check_id_column(run: Run, schemas: Mapping[str, Mapping[str, str]]) -> None
     lacking = [path for path, schema in schemas.items() if source.id not in schema]
     if lacking:
         raise SourceError(
-            f"project.toml, [source] id: {lacking[0]!r} has no column {source.id!r}. "
-            f"Its columns are {', '.join(map(repr, sorted(schemas[lacking[0]])))}."
+            f"project.toml, [source] id: {lacking[0]!r} has no column {source.id!r}."
+            f"{did_you_mean(source.id, schemas[lacking[0]])} Its columns are "
+            f"{', '.join(map(repr, sorted(schemas[lacking[0]])))}."
         )
     kind = agree([source.id], schemas, source)[source.id]
     if kind != "string" and not kind.startswith(("int", "uint")):
         raise SourceError(
             f"project.toml, [source] id: column {source.id!r} is {kind}; an id is text or integer."
         )
+
+
+def _check_order_column(run: Run, schemas: Mapping[str, Mapping[str, str]]) -> None:
+    """Refuse an order column that is nowhere, or not everywhere: nothing else names the latest."""
+    source = run.project.settings.source
+    if source.latest_by is None:
+        return
+    known = sorted(set().union(*schemas.values()))
+    if source.latest_by not in known:
+        raise SourceError(
+            f"project.toml, [source] on_duplicate: the source has no column {source.latest_by!r}."
+            f"{did_you_mean(source.latest_by, known)}"
+        )
+    agree([source.latest_by], schemas, source.model_copy(update={"missing_columns": "error"}))
 
 
 def _columns_read(run: Run, heuristics: Sequence[Heuristic], known: Sequence[str]) -> list[str]:
@@ -195,13 +211,12 @@ def _columns_read(run: Run, heuristics: Sequence[Heuristic], known: Sequence[str
 def _dropped_rows(
     run: Run, partitions: Sequence[Partition], cluster: Cluster
 ) -> dict[str, list[int]]:
-    """Return the positions of rows that a later row of the same id replaces, by digest."""
+    """Return the positions of rows that a later row of the same id replaces, by part."""
     base = run.base_manifest
-    digests = {partition.digest for partition in partitions}
-    if base is not None and digests == {p.digest for p in base.partitions}:
+    parts = tuple((partition.part, partition.digest) for partition in partitions)
+    if base is not None and parts == tuple((p.part, p.digest) for p in base.partitions):
         return dict(base.dropped)
     buckets = 1 + sum(partition.rows for partition in partitions) // ROWS_PER_BUCKET
-    parts = tuple((partition.part, partition.digest) for partition in partitions)
     numbered = {f"ids {bucket + 1} of {buckets}": bucket for bucket in range(buckets)}
     latest = run.project.settings.source.latest_by is not None
     found = cluster.map(find_duplicates_in, numbered, run.store.files, parts, buckets, latest)
@@ -213,12 +228,11 @@ def _dropped_rows(
             'Remove the duplicates, or set [source] on_duplicate = "latest:COLUMN" in '
             "project.toml to take the newest row of each id."
         )
-    digest_of = dict(parts)
     dropped: dict[str, list[int]] = {}
     for duplicates in found.values():
         for part, position in duplicates.losers:
-            dropped.setdefault(digest_of[part], []).append(position)
-    return {digest: sorted(positions) for digest, positions in sorted(dropped.items())}
+            dropped.setdefault(part, []).append(position)
+    return {part: sorted(positions) for part, positions in sorted(dropped.items())}
 
 
 def _check_new_heuristics(
@@ -300,6 +314,21 @@ def _locate(
         elsewhere = {partition.part: (partition.digest, homeless) for partition in partitions}
         found += cluster.map(locate_rows, elsewhere, run.store.files).values()
     return pl.concat([empty, *found]).unique("row_id", keep="first").sort("row_id")
+
+
+def _present(
+    located: pl.DataFrame, partitions: Sequence[Partition], dropped: Mapping[str, list[int]]
+) -> pl.DataFrame:
+    """Leave out answers for rows that a later row of the same id replaces."""
+    gone: dict[str, set[int]] = {}
+    for partition in partitions:
+        positions = set(dropped.get(partition.part, ()))
+        # A copy of a partition has the same digest: the row is gone only if it is gone from both.
+        gone[partition.digest] = gone.get(partition.digest, positions) & positions
+    keys = located.select("partition", "position").iter_rows()
+    return located.filter(
+        pl.Series([position not in gone[digest] for digest, position in keys], dtype=pl.Boolean)
+    )
 
 
 def _note(heuristic: Heuristic) -> HeuristicNote:

@@ -36,8 +36,8 @@ REQUIREMENTS = ("labelpress", "scikit-learn", "skops", "polars")
 class TrainingJob:
     """What one worker needs to fit the end model."""
 
-    parts: tuple[tuple[Partition, str], ...]
-    """Partitions and their label files."""
+    parts: tuple[tuple[Partition, str, tuple[int, ...]], ...]
+    """Partitions, their label files, and positions of rows that are not labelled."""
     threshold: float
     """Rows with a permanent random number below it are trained on."""
     answers: pl.DataFrame
@@ -74,7 +74,11 @@ def train_model(
     if len([n for n in _class_counts(manifest) if n]) < 2:
         return None
     job = TrainingJob(
-        parts=tuple((p, path_of[p.part]) for p in manifest.partitions if p.part in path_of),
+        parts=tuple(
+            (p, path_of[p.part], tuple(manifest.dropped.get(p.part, ())))
+            for p in manifest.partitions
+            if p.part in path_of
+        ),
         threshold=min(settings.end_model.max_rows / rows, 1.0),
         answers=answers.select("row_id", "code", "reserved", "stratum", "propensity"),
         test=read_test_set(run.project, run.classes),
@@ -150,14 +154,14 @@ def _read_sample(
 ) -> tuple[pl.DataFrame, np.ndarray]:
     answered = job.answers["row_id"].to_list()
     frames, targets = [], []
-    for partition, path in job.parts:
+    for partition, path, dropped in job.parts:
         index = read_index(files, partition.digest)
         numbers = random_numbers(index["row_id"], index["row_hash"].to_numpy(), seed)
         labels = files.read_parquet(f"labels/{path}", columns=["row_id", "label", "probabilities"])
         rows = read_rows(partition.file, partition.row_groups, columns, options)
-        joined = rows.with_columns(index["row_id"], pl.Series("random_number", numbers)).join(
-            labels, on="row_id", how="inner", maintain_order="left"
-        )
+        described = rows.with_columns(index["row_id"], pl.Series("random_number", numbers))
+        present = described.filter(~pl.int_range(pl.len()).is_in(list(dropped)))
+        joined = present.join(labels, on="row_id", how="inner", maintain_order="left")
         text = joined.with_columns(pl.col("row_id").cast(pl.String))
         chosen = text.filter(
             pl.col("label").is_not_null()

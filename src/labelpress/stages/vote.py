@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from labelpress.analysis import summarize
+from labelpress.errors import UnknownClassError
 from labelpress.heuristics import cast_cells, load_heuristics
 from labelpress.heuristics.isolation import Limits, Sandbox
 from labelpress.sources.reading import read_rows
@@ -155,7 +156,8 @@ def cast_partition(
     Read the columns needed, cast the missing cells of one partition and store them.
 
     Python heuristics run in a child process under the project's limits. A heuristic that fails has
-    no cell here: nothing that did not run to its end is stored.
+    no cell here: nothing that did not run to its end is stored. Raises `UnknownClassError` at
+    once for a vote for a class that is not declared.
     """
     heuristics = _chosen(bundle, classes, ballot.fingerprints)
     needed: set[str] = set()
@@ -171,6 +173,9 @@ def cast_partition(
         classes,
         sandbox=_sandbox(limits.time_limit_seconds, limits.memory_limit_mb),
     )
+    mistakes = [failure.reason for failure in outcome.failures if failure.unknown_class]
+    if mistakes:
+        raise UnknownClassError(" ".join(mistakes))
     failures = tuple((failure.heuristic, failure.reason) for failure in outcome.failures)
     failed = {name for name, _ in failures}
     kept = [h.fingerprint for h in heuristics if h.name not in failed]
