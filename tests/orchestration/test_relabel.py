@@ -1,0 +1,306 @@
+"""The relabel flow over several periods: what is published, tracked and booked, and what is not."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+from mlflow import MlflowClient
+from prefect.client.orchestration import get_client
+
+from flows.promote import promote
+from flows.relabel import relabel
+from flows.rollback import lift, rollback
+from labelpress import read_labels
+from labelpress.errors import PublicationRefusedError, TrackingError
+from labelpress.ledger import sum_costs
+
+FIRST, SECOND, THIRD = "2026-03-02", "2026-03-09", "2026-03-16"
+NEW_DAY = [
+    ("d1", "subscribe please", 1, "spam"),
+    ("d2", "lovely", 5, "ham"),
+    ("d3", "what a morning this is", 3, "ham"),
+]
+
+
+@pytest.fixture(name="run_flow")
+def _run_flow(project, cluster):
+    """Run relabel on the small project and return its final state."""
+
+    def run(period=FIRST, mode="scheduled"):
+        return relabel(
+            str(project.path),
+            mode=mode,
+            period=period,
+            cluster=cluster.address,
+            return_state=True,
+        )
+
+    return run
+
+
+def _runs(project):
+    client = MlflowClient(tracking_uri=project.read().tracking_uri)
+    experiment = client.get_experiment_by_name("reviews")
+    return client, client.search_runs([experiment.experiment_id])
+
+
+def _printings(project):
+    _, runs = _runs(project)
+    return [run for run in runs if run.data.tags.get("labelpress.kind") != "ledger"]
+
+
+class TestPeriods:
+    """Printing period after period."""
+
+    def test_each_period_is_published_once(self, project, run_flow):
+        """Three periods give three versions; running the schedule again gives none."""
+        for number, period in enumerate((FIRST, SECOND, THIRD)):
+            if number:
+                project.write(
+                    f"day-{number + 3}.parquet",
+                    [(f"{row_id}{number}", *rest) for row_id, *rest in NEW_DAY],
+                )
+            assert run_flow(period).result().status == "published"
+
+        again = run_flow(THIRD)
+        late = run_flow(FIRST)
+
+        assert [v.period for v in project.published()] == [FIRST, SECOND, THIRD]
+        assert (again.name, again.is_completed()) == ("Unchanged", True)
+        assert late.name == "Unchanged"
+        assert read_labels(project.read().store_uri).collect()["row_id"].is_unique().all()
+
+    def test_only_new_partitions_are_cast(self, project, run_flow):
+        """Four heuristics on one new partition are four cells; twelve are reused."""
+        run_flow(FIRST)
+        project.write("day-4.parquet", NEW_DAY)
+
+        run_flow(SECOND)
+
+        newest = max(_printings(project), key=lambda run: run.data.tags["labelpress.period"])
+        assert newest.data.metrics["votes.cells_computed"] == 4
+        assert newest.data.metrics["votes.cells_reused"] == 12
+
+    def test_a_reprint_recomputes_the_edited_heuristic_alone(self, project, run_flow):
+        """The second printing of a period is a version of its own."""
+        run_flow(FIRST)
+        project.edit("> 5 and", "> 4 and")
+
+        outcome = run_flow(FIRST, "reprint").result()
+
+        assert (outcome.status, outcome.printing) == ("published", 2)
+        second = next(r for r in _printings(project) if r.data.tags["labelpress.printing"] == "2")
+        assert second.data.metrics["votes.cells_computed"] == 3
+        assert second.data.metrics["votes.cells_reused"] == 9
+
+    def test_backfilling_the_last_period(self, project, run_flow):
+        """Period 2, a reprint of it, then period 2 as scheduled: two printings, then nothing."""
+        run_flow(FIRST)
+        run_flow(SECOND)
+        project.edit("> 5 and", "> 4 and")
+        run_flow(SECOND, "reprint")
+
+        state = run_flow(SECOND)
+
+        assert state.name == "Unchanged"
+        assert [(v.period, v.printing) for v in project.published()] == [
+            (FIRST, 1),
+            (SECOND, 1),
+            (SECOND, 2),
+        ]
+
+    def test_an_older_period_cannot_be_reprinted(self, project, run_flow):
+        """The error names the last published period."""
+        run_flow(FIRST)
+        run_flow(SECOND)
+
+        state = run_flow(FIRST, "reprint")
+
+        with pytest.raises(PublicationRefusedError, match=rf"{FIRST}.*{SECOND}"):
+            state.result()
+        assert len(project.published()) == 2
+
+    def test_an_edited_row_makes_its_answer_stale(self, project, run_flow):
+        """It neither overrides nor teaches any more."""
+        run_flow(FIRST)
+        run_flow(SECOND)
+        answered = project.store.answers.read()["row_id"][0]
+        part = f"day-{'abc'.index(answered[0]) + 1}.parquet"
+        frame = project.frame(part)
+        changed = pl.when(pl.col("id") == answered).then(pl.col("text") + "!").otherwise("text")
+        project.write(part, frame.with_columns(changed.alias("text")), age=-100)
+
+        summary = run_flow(THIRD).result().summary
+
+        assert "| answers that no longer match their row | 1 |" in summary
+
+
+class TestDryRun:
+    """mode = dry-run."""
+
+    def test_nothing_is_written(self, project, run_flow):
+        """Not even a store where there is none."""
+        outcome = run_flow(FIRST, "dry-run").result()
+
+        assert outcome.status == "forecast"
+        assert "12 cells and reuse 0" in outcome.summary
+        assert not (project.path / "store").exists()
+
+    def test_cells_minutes_and_churn_are_named(self, project, run_flow):
+        """After an edit: three cells of one heuristic, and what they would change."""
+        run_flow(FIRST)
+        project.edit("< 12", "< 30")
+        before = sorted(str(p) for p in (project.path / "store").rglob("*"))
+
+        summary = run_flow(SECOND, "dry-run").result().summary
+
+        assert "| `short` | 3 | edited since the last printing |" in summary
+        assert "core minutes" in summary
+        assert "Probable churn: " in summary
+        assert sorted(str(p) for p in (project.path / "store").rglob("*")) == before
+
+
+class TestHeld:
+    """A candidate that fails the gate."""
+
+    @pytest.fixture(autouse=True)
+    def _strict(self, project):
+        project.configure("[experts]", "[gate]\nmax_churn = 0.05\n[experts]")
+
+    def _turn(self, project):
+        project.edit('< 12, label="ham"', '< 30, label="spam"')
+        project.edit('>= 4, label="ham"', '>= 1, label="spam"')
+
+    def test_it_stays_invisible(self, project, run_flow):
+        """The run is completed, its state Held, and rows that would change are asked."""
+        run_flow(FIRST)
+        self._turn(project)
+
+        state = run_flow(SECOND)
+        outcome = state.result()
+
+        assert (state.name, state.type.value) == ("Held", "COMPLETED")
+        assert outcome.status == "held"
+        assert any("would change their label" in reason for reason in outcome.reasons)
+        assert [v.period for v in project.published()] == [FIRST]
+        assert "changed" in project.store.asks.read()["stratum"].to_list()
+        held = [r for r in _printings(project) if r.data.tags["labelpress.printing"] == "held"]
+        assert [run.info.status for run in held] == ["FINISHED"]
+
+    def test_a_person_publishes_it(self, project, run_flow, cluster):
+        """The decision is kept with who and why."""
+        run_flow(FIRST)
+        self._turn(project)
+        run_flow(SECOND)
+        held = [r for r in project.store.files.names("runs") if r.startswith(SECOND)]
+
+        outcome = promote(str(project.path), held[0], "ada", "we meant it", cluster.address)
+
+        assert outcome.status == "published"
+        assert [v.kind for v in project.published()] == ["printing", "promotion"]
+        decision = project.store.decisions.read().filter(pl.col("kind") == "publish-held")
+        assert decision["who"].to_list() == ["ada"]
+
+    def test_an_outdated_candidate_is_refused(self, project, run_flow, cluster):
+        """Something else was published since it was compared."""
+        run_flow(FIRST)
+        self._turn(project)
+        run_flow(SECOND)
+        held = [r for r in project.store.files.names("runs") if r.startswith(SECOND)]
+        project.edit('< 30, label="spam"', '< 12, label="ham"')
+        project.edit('>= 1, label="spam"', '>= 4, label="ham"')
+        run_flow(THIRD)
+
+        with pytest.raises(PublicationRefusedError, match="is the current one now"):
+            promote(str(project.path), held[0], "ada", "we meant it", cluster.address)
+
+    def test_a_rollback_holds_until_it_is_lifted(self, project, run_flow):
+        """The labels of the first period are back; the next run may not publish."""
+        run_flow(FIRST)
+        project.write("day-4.parquet", NEW_DAY)
+        run_flow(SECOND)
+        rollback(str(project.path), project.published()[0].version, "ada", "wrong day")
+
+        held = run_flow(THIRD)
+        lift(str(project.path), "ada", "mended")
+        after = run_flow(THIRD)
+
+        assert held.name == "Held"
+        assert "ada rolled back" in held.result().reasons[0]
+        assert after.result().status == "published"
+        assert [v.kind for v in project.published()] == [
+            "printing",
+            "printing",
+            "restore",
+            "printing",
+        ]
+
+
+class TestRecord:
+    """What is left for people to read."""
+
+    NAMES = (
+        "labels.coverage",
+        "labels.conflict",
+        "model.accuracy",
+        "cost.total_usd",
+        "cost.expert_usd",
+        "cost.compute_usd",
+        "cost.saved_usd",
+        "cost.hand_usd",
+        "cost.cumulative_usd",
+        "votes.cells_computed",
+        "votes.cells_reused",
+        "heuristic.begging.coverage",
+        "heuristic.begging.seconds",
+    )
+
+    def test_one_run_per_printing(self, project, run_flow):
+        """With tags, inputs, metrics by their names, and the model's alias."""
+        run_flow(FIRST)
+        run_flow(SECOND)
+
+        runs = _printings(project)
+        assert sorted(run.data.tags["labelpress.period"] for run in runs) == [FIRST, SECOND]
+        latest = max(runs, key=lambda run: run.data.tags["labelpress.period"])
+        assert set(self.NAMES) <= set(latest.data.metrics)
+        assert {item.dataset.name for item in latest.inputs.dataset_inputs} == {"source", "labels"}
+        assert {run.info.status for run in runs} == {"FINISHED"}
+        client, _ = _runs(project)
+        assert len(client.search_model_versions("name = 'reviews'")) == 2
+
+    def test_ledger_and_mlflow_agree(self, project, run_flow):
+        """To the cent, and the ledger run has one point per period."""
+        run_flow(FIRST)
+        run_flow(SECOND)
+
+        client, runs = _runs(project)
+        ledger = next(run for run in runs if run.data.tags.get("labelpress.kind") == "ledger")
+        history = client.get_metric_history(ledger.info.run_id, "cost.expert_usd")
+        by_step = {point.step: point.value for point in history}
+        booked = project.store.ledger.read()
+        for step, period in enumerate((FIRST, SECOND), start=1):
+            costs = sum_costs(booked.filter(pl.col("period") == period))
+            assert by_step[step] == pytest.approx(costs.expert_usd, abs=0.005)
+
+    def test_a_server_that_is_down_is_said_first(self, project, run_flow):
+        """Before anything is computed."""
+        project.configure("[experts]", '[tracking]\nuri = "http://127.0.0.1:9"\n[experts]')
+
+        state = run_flow(FIRST)
+
+        with pytest.raises(TrackingError, match="Nothing was computed or written"):
+            state.result(raise_on_failure=True)
+        assert project.published() == ()
+
+    def test_the_stages_are_tasks(self, project, run_flow):
+        """All eleven show up in the run, in order."""
+        state = run_flow(FIRST)
+
+        with get_client(sync_client=True) as client:
+            runs = client.read_task_runs()
+        mine = [r for r in runs if r.flow_run_id == state.state_details.flow_run_id]
+        names = [r.name.rpartition("-")[0] for r in sorted(mine, key=lambda r: r.start_time)]
+        assert names == (
+            "answers plan vote fit label gate publish ask train promote record".split()
+        )
