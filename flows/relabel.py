@@ -21,6 +21,7 @@ import tasks.record
 import tasks.train
 import tasks.vote
 from labelpress.cluster import Cluster, open_cluster
+from labelpress.errors import PublicationRefusedError
 from labelpress.events import flow_run_facts, show_summary
 from labelpress.manifest import Manifest, read_answers, read_manifest
 from labelpress.project import read_project
@@ -72,10 +73,7 @@ def relabel(
     )
     slot = run.slot
     if slot.action == "nothing" and slot.version is not None:
-        found = slot.version.version
-        message = f"period {slot.period} is already printed: label version {found}; nothing to do"
-        outcome = Outcome("unchanged", slot.period, slot.printing, found, (message,))
-        return Completed(name="Unchanged", message=message, data=outcome)
+        return unchanged(slot.version)
     tracking = Tracking(run.project.tracking_uri, run.project.name)
     with open_cluster(
         "" if cluster == "threads" else cluster, processes=cluster != "threads"
@@ -94,8 +92,27 @@ def relabel(
         gated = tasks.gate.gate(run, candidate, workers)
         if gated.held:
             return hold(run, gated.manifest, gated.held, tracking, workers)
-        version = tasks.publish.publish(run, gated.manifest, workers)
+        try:
+            version = tasks.publish.publish(run, gated.manifest, workers)
+        except PublicationRefusedError as refused:
+            return overtaken(run, refused)
         return follow_up(run, gated.manifest, version, tracking, workers)
+
+
+def unchanged(found: LabelVersion) -> State[Outcome]:
+    """End a run that finds its printing published."""
+    message = f"period {found.period} is already printed: label version {found.version}"
+    outcome = Outcome("unchanged", found.period, found.printing, found.version, (message,))
+    return Completed(name="Unchanged", message=message, data=outcome)
+
+
+def overtaken(run: Run, refused: PublicationRefusedError) -> State[Outcome]:
+    """End a run whose slot another run has filled meanwhile; any other refusal is an error."""
+    versions = run.store.labels.versions()
+    filled = [v for v in versions if v.period == run.slot.period]
+    if not filled or filled[-1].printing < run.slot.printing:
+        raise refused
+    return unchanged(filled[-1])
 
 
 def take_up(run: Run, version: LabelVersion, tracking: Tracking, workers: Cluster) -> Outcome:

@@ -58,19 +58,28 @@ class Tracking:
             # Without this a server that is down is retried for minutes before anybody is told.
             os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
             os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
-        try:
-            self._client: MlflowClient = MlflowClient(tracking_uri=uri, registry_uri=uri)
-            experiment = self._client.get_experiment_by_name(project)
-            self._experiment: str = (
-                experiment.experiment_id
-                if experiment
-                else self._client.create_experiment(project, _artifact_location(uri, project))
-            )
-        except Exception as error:  # noqa: BLE001  MLflow raises whatever its back end raises
-            raise TrackingError(
-                f"MLflow at {_shown(uri)} cannot be used ({_first_line(error)}). Nothing was "
-                "computed or written. Start the server, or mend [tracking] uri in project.toml."
-            ) from None
+        # Processes that touch a new SQLite file at once collide in its migration; waiting helps.
+        attempts = 6 if uri.startswith("sqlite:") else 1
+        for attempt in range(1, attempts + 1):
+            try:
+                self._client: MlflowClient = MlflowClient(tracking_uri=uri, registry_uri=uri)
+                self._experiment: str = self._find_experiment()
+            except Exception as error:  # noqa: BLE001  MLflow raises whatever its back end raises
+                if attempt < attempts:
+                    time.sleep(attempt)
+                    continue
+                raise TrackingError(
+                    f"MLflow at {_shown(uri)} cannot be used ({_first_line(error)}). Nothing was "
+                    "computed or written. Start the server, or mend [tracking] uri in project.toml."
+                ) from None
+            return
+
+    def _find_experiment(self) -> str:
+        experiment = self._client.get_experiment_by_name(self.project)
+        if experiment is not None:
+            return str(experiment.experiment_id)
+        location = _artifact_location(self.uri, self.project)
+        return str(self._client.create_experiment(self.project, location))
 
     def open_run(self, name: str, tags: Mapping[str, str]) -> str:
         """
