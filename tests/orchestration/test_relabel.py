@@ -12,7 +12,7 @@ from flows.relabel import relabel
 from flows.rollback import lift, rollback
 from labelpress import read_labels
 from labelpress.errors import PublicationRefusedError, TrackingError
-from labelpress.ledger import sum_costs
+from labelpress.ledger import STAGES, sum_costs
 
 FIRST, SECOND, THIRD = "2026-03-02", "2026-03-09", "2026-03-16"
 NEW_DAY = [

@@ -398,7 +398,7 @@ class TestProjectFile:
         project.print(cluster)
         project.configure('"spam"]', '"spma"]')
         project.heuristics(
-            'from labelpress import heuristic\nimport polars as pl\n'
+            "from labelpress import heuristic\nimport polars as pl\n"
             'short = heuristic(pl.col("stars") > 1, label="ham")\n'
         )
 
