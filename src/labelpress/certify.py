@@ -25,6 +25,9 @@ _FEWEST_FOR_WILSON = 30
 _FEWEST_PER_COHORT = 10
 """A cohort with fewer audits is pooled with its neighbour."""
 
+_CLEARLY = 2.58
+"""Standard errors by which a slope must differ from 1: chance does it once in a hundred audits."""
+
 _LEAST_RESPONSE = 0.8
 """Below this share of answered audits, those who did not answer could decide the accuracy."""
 
@@ -86,12 +89,13 @@ def certify(
     experts, answered or not. Pass `reserved=False` where the audits also taught the model
     and everything was cross-fitted: the result is then at best `approximate`.
 
-    The estimate is prediction-powered with a tuned weight (PPI++, Angelopoulos, Duchi and Zrnic
-    2023), that is, the regression estimator of survey sampling (Cochran 1977, section 7): the mean
-    over the audits, corrected by how far their confidence is from that of all rows, cohort by
-    cohort. Its interval has Wilson's form (1927), because the normal form undercovers near 1: the
-    audits count for 1 / (1 - R2) as many, R2 being the variance of correctness that confidence
-    explains (adjusted for its being estimated). With fewer than 30 audits, no error or only errors
+    The estimate is prediction-powered (Angelopoulos et al. 2023; its weight as in PPI++,
+    Angelopoulos, Duchi and Zrnic 2023, but 1 unless the audits clearly ask for another), that is,
+    the difference estimator of survey sampling (Cochran 1977, chapter 7): the mean over the audits,
+    corrected by how far their confidence is from that of all rows, cohort by cohort. Its interval
+    has Wilson's form (1927), because the normal form undercovers near 1: the audits count for
+    1 / (1 - R2) as many, R2 being the share of the variance of correctness that confidence
+    explains. With fewer than 30 audits, no error or only errors
     it is Clopper and Pearson's exact one (1934). When fewer than 80 % of the audits were answered,
     the rest is taken as all wrong for the lower end and all right for the upper one.
 
@@ -176,18 +180,39 @@ def _interval(
         residual[rows] = correct[rows] - correct[rows].mean()
         spread[rows] = confidence[rows] - confidence[rows].mean()
         gap += group.share * (group.confidence - confidence[rows].mean())
-    moved = float((spread**2).sum())
-    slope = float((residual * spread).sum()) / moved if moved > 0 else 0.0
-    within = float((residual**2).sum())
-    left = float(((residual - slope * spread) ** 2).sum()) / within if within > 0 else 1.0
-    # one more parameter was fitted than by the mean alone
-    unexplained = min(1.0, left * (audits - 1) / (audits - 2))
-    if unexplained == 1.0:
-        slope = 0.0
-    shift = slope * gap
+    slope, unexplained = _explain(residual, spread)
     low, high = wilson(share, effective / unexplained, level)
+    shift = slope * gap
     estimate = min(1.0, max(0.0, share + shift))
     return estimate, max(0.0, low + shift), min(1.0, high + shift), "prediction-powered Wilson"
+
+
+def _explain(residual: NDArray[np.float64], spread: NDArray[np.float64]) -> tuple[float, float]:
+    """
+    Return the slope of correctness on confidence and the share of its variance left unexplained.
+
+    The slope is 1, what it is for calibrated probabilities, unless the audits clearly say
+    otherwise. Fitting it always (the tuned weight of PPI++) undercovers where errors are rare: of
+    200 audits at 98 % three or four decide it, and 90 % of the intervals held the truth, not 95.
+    """
+    audits = len(residual)
+    moved, total = float((spread**2).sum()), float((residual**2).sum())
+    if moved <= 0 or total <= 0:
+        return 0.0, 1.0
+    fitted = float((residual * spread).sum()) / moved
+    # the largest of three variances of the slope: two robust (White 1980), one plain
+    calibrated = residual - spread
+    variance = max(
+        float(((residual - fitted * spread) ** 2 * spread**2).sum()) / moved**2,
+        float((calibrated**2 * spread**2).sum()) / moved**2,
+        float((calibrated**2).sum()) / audits / moved,
+    )
+    tuned = abs(fitted - 1) > _CLEARLY * math.sqrt(variance)
+    slope = fitted if tuned else 1.0
+    left = float(((residual - slope * spread) ** 2).sum()) / total
+    # a slope that was fitted costs one more degree of freedom than the mean alone
+    left *= (audits - 1) / (audits - 1 - tuned)
+    return (slope, left) if left < 1 else (0.0, 1.0)
 
 
 def _stratified(

@@ -74,7 +74,7 @@ def fit_patterns(
     )
 
 
-def fit_label_model(  # noqa: PLR0917  all arrays have the rows of the first; a stable signature
+def fit_label_model(
     votes: ArrayLike,
     classes: int,
     answers: ArrayLike | None = None,
