@@ -1,0 +1,1 @@
+"""Benchmarks: each prints a table, writes JSON beside it, and gives ratios from one run."""
