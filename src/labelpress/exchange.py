@@ -37,7 +37,8 @@ def with_shown_columns(project: Project, asks: pl.DataFrame) -> pl.DataFrame:
         rows = read_rows(file, (0, len(footer.row_groups) - 1), types, source.storage_options)
         wanted = rows.with_columns(pl.col(source.id).cast(pl.String).alias("row_id"))
         shown.append(wanted.filter(pl.col("row_id").is_in(group["row_id"].implode())))
-    base = asks.select("ask_id", "row_id", "reason")
+    blank = pl.lit("")
+    base = asks.select("ask_id", "row_id", "reason", blank.alias("label"), blank.alias("annotator"))
     if not shown:
         return base
     return base.join(pl.concat(shown, how="diagonal_relaxed"), on="row_id", how="inner")
@@ -83,11 +84,14 @@ def sort_out(
 
     The same answer by the same annotator to the same ask is taken once. An empty label is a skip.
     """
-    columns = {"seconds": pl.Float64, "rationale": pl.String, "answered": pl.String}
-    known = lines.with_columns(
-        pl.lit(None, kind).alias(name)
-        for name, kind in columns.items()
-        if name not in lines.columns
+    optional = ("seconds", "rationale", "answered")
+    # A file may well be our own export, so only these columns are looked at.
+    known = lines.select(
+        *NEEDED,
+        *(
+            pl.col(name) if name in lines.columns else pl.lit(None, pl.String).alias(name)
+            for name in optional
+        ),
     ).with_columns(
         pl.col("seconds").cast(pl.Float64, strict=False),
         pl.when(pl.col("label") == "").then(None).otherwise(pl.col("label")).alias("label"),
@@ -97,20 +101,14 @@ def sort_out(
         .clip(upper_bound=pl.lit(now)),
     )
     before = answers.select("ask_id", "annotator").with_columns(pl.lit(value=True).alias("had"))
+    asked = asks.select("ask_id", "row_id", "row_hash").unique("ask_id")
     joined = (
         known.with_row_index("line", 1)
-        .join(
-            asks.select("ask_id", "row_id", "row_hash").unique("ask_id"),
-            on="ask_id",
-            how="left",
-            suffix="_asked",
-            maintain_order="left",
-        )
+        .join(asked, on="ask_id", how="left", maintain_order="left")
         .join(before.unique(), on=["ask_id", "annotator"], how="left", maintain_order="left")
     )
-    row_id = "row_id_asked" if "row_id_asked" in joined.columns else "row_id"
     reason = (
-        pl.when(pl.col(row_id).is_null())
+        pl.when(pl.col("row_id").is_null())
         .then(pl.lit("no such ask in this project"))
         .when(pl.col("annotator").is_null() | (pl.col("annotator") == ""))
         .then(pl.lit("no annotator"))
@@ -120,12 +118,12 @@ def sort_out(
         .then(pl.lit("taken before"))
         .when(pl.struct("ask_id", "annotator").is_first_distinct().not_())
         .then(pl.lit("twice in this file"))
-        .alias("reason")
+        .alias("refused")
     )
     judged = joined.with_columns(reason)
-    taken = judged.filter(pl.col("reason").is_null()).select(
+    taken = judged.filter(pl.col("refused").is_null()).select(
         "ask_id",
-        pl.col(row_id).alias("row_id"),
+        "row_id",
         "row_hash",
         "label",
         "annotator",
@@ -140,5 +138,6 @@ def sort_out(
         "answered",
         pl.lit(now).alias("imported"),
     )
-    refused = judged.filter(pl.col("reason").is_not_null()).select("line", *lines.columns, "reason")
-    return taken.cast(ANSWERS), refused
+    refused = judged.filter(pl.col("refused").is_not_null()).select("line", "refused")
+    listed = refused.join(lines.with_row_index("line", 1), on="line", maintain_order="left")
+    return taken.cast(ANSWERS), listed

@@ -14,6 +14,7 @@ import pytest
 from distributed import Client
 
 from labelpress.cluster import open_cluster
+from labelpress.stages.train import train_model
 
 ROOT = Path(__file__).parents[2]
 FIRST, SECOND = "2026-03-02", "2026-03-09"
@@ -103,7 +104,12 @@ def polite(row):
         project.print(cluster, FIRST)
         project.write("day-4.parquet", [("d1", "thank you for this song", 3, "ham")])
         printed = project.print(cluster, SECOND)
+        trained = train_model(
+            printed.run, printed.gated.manifest, printed.candidate.answers, cluster
+        )
 
     assert [v.period for v in project.published()] == [FIRST, SECOND]
     assert printed.gated.manifest.cells_computed == 5
     assert printed.labels.filter(printed.labels["row_id"] == "d1")["label"].to_list() == ["ham"]
+    assert trained is not None
+    assert trained.rows == 13
