@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -43,15 +43,15 @@ class Evidence:
         """The number of heuristics."""
         return int(self.patterns.votes.shape[1])
 
+    def flat(self) -> Evidence:
+        """Return the same evidence under a uniform base rate."""
+        uniform = np.full(self.classes, 1 / self.classes)
+        return replace(self, base_rate=uniform, base_rate_given=False)
+
     def taught_by(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Evidence:
         """Return the same evidence with some of the answers only, for cross-validation."""
-        return Evidence(
-            self.patterns,
-            self.votes[rows],
-            self.labels[rows],
-            self.weights[rows],
-            self.base_rate,
-            self.base_rate_given,
+        return replace(
+            self, votes=self.votes[rows], labels=self.labels[rows], weights=self.weights[rows]
         )
 
 

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from labelpress.label_models.collapse import find_collapse
 from labelpress.label_models.estimators import fit_estimator
-from labelpress.label_models.evidence import Evidence
 from labelpress.label_models.rules import temper
 from labelpress.votes import Patterns
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
     from labelpress.label_models.contract import Floats
     from labelpress.label_models.estimators import EstimatorName
+    from labelpress.label_models.evidence import Evidence
 
 _FOLDS = 5
 FEWEST_ANSWERS = 20
@@ -63,7 +62,7 @@ class Race:
 
 def run_race(
     evidence: Evidence,
-    names: Sequence[EstimatorName],
+    names: Mapping[EstimatorName, bool],
     mixes: Mapping[str, Mapping[str, float]],
     disqualified: Mapping[str, str],
     seed: int,
@@ -72,16 +71,18 @@ def run_race(
     Cross-validate every estimator, and every mix of them, on the answers.
 
     Each is recalibrated within the folds: its power and its trust are learnt on the other
-    folds' out-of-fold predictions. `mixes` gives weights per estimator; `base-rate` is always
-    among the entrants, as the line that votes must beat.
+    folds' out-of-fold predictions. `names` says which estimators are given the base rate; the
+    others are fitted under a uniform one. `mixes` gives weights per estimator; `base-rate` always
+    enters, as the line that votes must beat.
     """
     fold = _folds(evidence, seed)
     drawn = _drawn(evidence, seed)
     raw: dict[str, Floats] = {"base-rate": np.tile(evidence.base_rate, (len(evidence.labels), 1))}
-    for name in names:
+    for name, by_base_rate in names.items():
+        entered = drawn if by_base_rate else drawn.flat()
         raw[name] = np.zeros((len(evidence.labels), evidence.classes))
         for held in range(_FOLDS):
-            fitted = fit_estimator(name, drawn.taught_by(fold != held), seed)
+            fitted = fit_estimator(name, entered.taught_by(fold != held), seed)
             raw[name][fold == held] = fitted.rule.predict(evidence.votes[fold == held])
     for mix, weights in mixes.items():
         raw[mix] = np.sum([raw[part] * weight for part, weight in weights.items()], axis=0)
@@ -99,16 +100,6 @@ def best_power(probability: Floats, evidence: Evidence, rows: NDArray[np.bool_])
     One number, as in Guo et al. 2017; a penalty worth two answers keeps it near 1.
     """
     return _recalibration(probability, evidence, rows)[0]
-
-
-def disqualify(
-    rules: Mapping[str, Any], evidence: Evidence, never: Sequence[str] = ()
-) -> dict[str, str]:
-    """Return the sentence of every collapsed rule."""
-    found = {
-        name: find_collapse(rule, evidence) for name, rule in rules.items() if name not in never
-    }
-    return {name: sentence for name, sentence in found.items() if sentence is not None}
 
 
 def _line(
@@ -171,11 +162,4 @@ def _drawn(evidence: Evidence, seed: int) -> Evidence:
         rng.choice(len(patterns.counts), size=_PATTERNS, p=patterns.counts / patterns.rows)
     )
     share = np.ones(_PATTERNS, dtype=np.int64)
-    return Evidence(
-        Patterns(patterns.votes[rows], share),
-        evidence.votes,
-        evidence.labels,
-        evidence.weights,
-        evidence.base_rate,
-        evidence.base_rate_given,
-    )
+    return replace(evidence, patterns=Patterns(patterns.votes[rows], share))
