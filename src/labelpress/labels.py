@@ -69,7 +69,7 @@ def label_rows(
         {
             "row_id": row_ids,
             "label": pl.Series(np.where(labelled, names, None), dtype=pl.String),
-            "probabilities": pl.Series(list(probabilities), dtype=pl.List(pl.Float64)),
+            "probabilities": pl.Series(probabilities).cast(pl.List(pl.Float64)),
             "confidence": probabilities.max(axis=1),
             "origin": pl.Series(origin, dtype=pl.String),
             "n_votes": n_votes,

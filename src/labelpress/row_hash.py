@@ -60,7 +60,7 @@ def _column_hash(column: pl.Series) -> NDArray[np.uint64]:
                 value=True
             )
             if big.any():
-                exact = _mix(whole.cast(pl.Int64, strict=False).fill_null(0).to_numpy().view("u8"))
+                exact = _mix(whole.to_numpy().astype(np.uint64))
                 hashed = np.where(big.to_numpy(), exact, hashed)
     else:
         hashed = _text_hash(_as_text(column).to_numpy())

@@ -1,0 +1,49 @@
+"""Vote patterns: counted by partition, added in any order."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from labelpress.votes import count_patterns, merge_patterns
+
+MATRICES = st.integers(0, 4).flatmap(
+    lambda m: arrays(
+        np.int8, st.tuples(st.integers(0, 12), st.just(m)), elements=st.integers(-1, 2)
+    )
+)
+
+
+def _plain(patterns):
+    return patterns.votes.tolist(), patterns.counts.tolist()
+
+
+def test_patterns_are_distinct_rows_with_counts():
+    """In lexicographic order."""
+    matrix = np.array([[1, -1], [0, 0], [1, -1], [-1, -1]], dtype=np.int8)
+
+    patterns = count_patterns(matrix)
+
+    assert _plain(patterns) == ([[-1, -1], [0, 0], [1, -1]], [1, 1, 2])
+    assert patterns.rows == 4
+    assert patterns.votes.dtype == np.int8
+
+
+@given(MATRICES, st.data())
+def test_splitting_and_order_do_not_matter(matrix, data):
+    """Counting parts and adding them is counting the whole."""
+    order = data.draw(st.permutations(range(len(matrix))))
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(matrix)), max_size=3)))
+    parts = [count_patterns(part) for part in np.split(matrix[list(order)], cuts)]
+
+    assert _plain(merge_patterns(parts)) == _plain(count_patterns(matrix))
+    assert _plain(merge_patterns(parts[::-1])) == _plain(count_patterns(matrix))
+
+
+@pytest.mark.parametrize(("rows", "counts"), [(0, []), (3, [3])])
+def test_without_heuristics_all_rows_are_alike(rows, counts):
+    """No votes at all are one pattern."""
+    assert count_patterns(np.zeros((rows, 0), dtype=np.int8)).counts.tolist() == counts
