@@ -123,10 +123,22 @@ def partition_patterns(
     key.update(repr(tuple(fp in cells for fp in fingerprints)).encode())
     path = f"{folder(partition_digest)}/{_PATTERNS}{key.hexdigest()}.parquet"
     if files.exists(path):
-        frame = files.read_parquet(path)
-        votes = frame.drop("count").to_numpy().astype(classes.dtype)
-        return Patterns(votes.reshape(frame.height, len(fingerprints)), frame["count"].to_numpy())
+        return read_patterns(files, path, classes)
     patterns = count_patterns(read_votes(files, cells, fingerprints, rows, classes))
-    columns = {f"{i}": patterns.votes[:, i] for i in range(len(fingerprints))}
-    files.write_parquet(path, pl.DataFrame(columns | {"count": patterns.counts}))
+    write_patterns(files, path, patterns)
     return patterns
+
+
+def write_patterns(files: Files, path: str, patterns: Patterns) -> None:
+    """Store pattern counts: one column per heuristic, by position, and `count`."""
+    columns = {f"{i}": patterns.votes[:, i] for i in range(patterns.votes.shape[1])}
+    files.write_parquet(path, pl.DataFrame(columns | {"count": patterns.counts}))
+
+
+def read_patterns(files: Files, path: str, classes: Classes) -> Patterns:
+    """Read pattern counts back, bit for bit."""
+    frame = files.read_parquet(path)
+    votes = np.empty((frame.height, frame.width - 1), dtype=classes.dtype)
+    for position in range(votes.shape[1]):
+        votes[:, position] = frame.get_column(f"{position}").to_numpy()
+    return Patterns(votes, frame.get_column("count").to_numpy())

@@ -64,3 +64,17 @@ def merge_patterns(parts: list[Patterns]) -> Patterns:
     merged = np.zeros(len(votes), dtype=np.int64)
     np.add.at(merged, place.reshape(-1), counts)
     return Patterns(votes, merged)
+
+
+def renew_patterns(earlier: Patterns, new: list[Patterns], gone: list[Patterns]) -> Patterns:
+    """
+    Bring earlier merged counts up to date: equal to merging anew what is there now.
+
+    `gone` must have been among what was merged. The result is sorted, as `merge_patterns` gives it.
+    """
+    if not new and not gone:
+        return earlier
+    taken = [Patterns(part.votes, -part.counts) for part in gone]
+    merged = merge_patterns([earlier, *new, *taken])
+    left = merged.counts > 0
+    return Patterns(merged.votes[left], merged.counts[left])

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from labelpress.votes import count_patterns, merge_patterns
+from labelpress.votes import count_patterns, merge_patterns, renew_patterns
 
 MATRICES = st.integers(0, 4).flatmap(
     lambda m: arrays(
@@ -47,3 +47,15 @@ def test_splitting_and_order_do_not_matter(matrix, data):
 def test_without_heuristics_all_rows_are_alike(rows, counts):
     """No votes at all are one pattern."""
     assert count_patterns(np.zeros((rows, 0), dtype=np.int8)).counts.tolist() == counts
+
+
+@given(MATRICES, st.data())
+def test_bringing_counts_up_to_date_equals_counting_anew(matrix, data):
+    """Whatever came and went: a later run counts only new and gone partitions."""
+    first = data.draw(st.integers(0, len(matrix)))
+    second = data.draw(st.integers(first, len(matrix)))
+    kept, gone, new = map(count_patterns, np.split(matrix, [first, second]))
+
+    renewed = renew_patterns(merge_patterns([kept, gone]), [new], [gone])
+
+    assert _plain(renewed) == _plain(merge_patterns([kept, new]))

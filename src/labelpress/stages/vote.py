@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from labelpress.analysis import summarize
 from labelpress.errors import UnknownClassError
 from labelpress.heuristics import cast_cells, load_heuristics
 from labelpress.heuristics.isolation import Limits, Sandbox
+from labelpress.manifest import folder
 from labelpress.sources.reading import read_rows
-from labelpress.vote_files import Cell, partition_patterns, write_cells
-from labelpress.votes import Patterns, merge_patterns
+from labelpress.vote_files import (
+    Cell,
+    partition_patterns,
+    read_patterns,
+    write_cells,
+    write_patterns,
+)
+from labelpress.votes import Patterns, merge_patterns, renew_patterns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -232,9 +239,39 @@ def _count_patterns(
     fingerprints: tuple[str, ...],
     cluster: Cluster,
 ) -> Patterns:
-    items = {p.part: (p.digest, p.rows, cells[p.digest]) for p in partitions}
+    """Count over the whole source: only what came and went, where the base's votes still count."""
+    files, base = run.store.files, run.base_manifest
+    now = {p.part: (p.digest, p.rows, cells[p.digest]) for p in partitions}
+    earlier = None
+    gone: dict[str, tuple[str, int, Mapping[str, Cell]]] = {}
+    if base is not None and voting(base.heuristics) == fingerprints:
+        then = {p.part: (p.digest, p.rows, base.cells[p.digest]) for p in base.partitions}
+        gone = {part: what for part, what in then.items() if now.get(part, "") != what}
+        if files.exists(_patterns_file(base.run)):
+            earlier = read_patterns(files, _patterns_file(base.run), run.classes)
+            now = {part: what for part, what in now.items() if then.get(part) != what}
+    count = partial(_count, run=run, fingerprints=fingerprints, cluster=cluster)
+    if earlier is None:
+        merged = merge_patterns(count(now))
+    else:
+        merged = renew_patterns(earlier, count(now), count(gone))
+    write_patterns(files, _patterns_file(run.id), merged)
+    return merged
+
+
+def _count(
+    items: Mapping[str, tuple[str, int, Mapping[str, Cell]]],
+    *,
+    run: Run,
+    fingerprints: tuple[str, ...],
+    cluster: Cluster,
+) -> list[Patterns]:
     counted = cluster.map(count_partition, items, run.store.files, fingerprints, run.classes)
-    return merge_patterns(list(counted.values()))
+    return list(counted.values())
+
+
+def _patterns_file(run_id: str) -> str:
+    return f"{folder(run_id)}/patterns.parquet"
 
 
 def count_partition(
