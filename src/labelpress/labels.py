@@ -57,18 +57,18 @@ def label_rows(
     """
     probabilities = np.array(model.predict_proba(votes), dtype=np.float64)
     n_votes = (votes != -1).sum(axis=1).astype(np.int32)
-    origin = np.where(n_votes > 0, "program", "none").astype(object)
+    origin = np.where(n_votes > 0, "program", "none")
     positions = np.fromiter(answers.keys(), dtype=np.int64, count=len(answers))
     codes = np.fromiter(answers.values(), dtype=np.int64, count=len(answers))
     probabilities[positions] = np.eye(len(classes))[codes]
     origin[positions] = "expert"
     best = probabilities.argmax(axis=1)
     labelled = origin != "none"
-    names = np.array(classes.names, dtype=object)[best]
+    names = pl.Series(classes.names, dtype=pl.String).gather(best)
     return pl.DataFrame(
         {
             "row_id": row_ids,
-            "label": pl.Series(np.where(labelled, names, None), dtype=pl.String),
+            "label": names.set(pl.Series(~labelled), None),
             "probabilities": pl.Series(probabilities).cast(pl.List(pl.Float64)),
             "confidence": probabilities.max(axis=1),
             "origin": pl.Series(origin, dtype=pl.String),

@@ -43,6 +43,18 @@ def test_a_row_without_vote_and_answer_has_no_label():
     assert frame["confidence"].to_list() == [0.9, 0.9, 0.6, 0.6]
 
 
+def test_the_first_rows_may_be_unlabelled():
+    """Which row stands first in its partition says nothing about the column's type."""
+    votes = np.array([[-1, -1], [1, 1]], dtype=np.int8)
+    cohorts = pl.Series("cohort", ["w1", "w1"])
+
+    frame = label_rows(pl.Series("row_id", [1, 2]), votes, Certain(), CLASSES, {}, cohorts)
+    none = label_rows(pl.Series("row_id", [1]), votes[:1], Certain(), CLASSES, {}, cohorts[:1])
+
+    assert frame["label"].to_list() == [None, "spam"]
+    assert none.schema == frame.schema
+
+
 def test_an_answer_overrides():
     """With certainty, also where no heuristic votes."""
     frame = _labelled({0: 0, 3: 1})
