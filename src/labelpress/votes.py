@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import polars as pl
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,26 +45,54 @@ def count_patterns(matrix: NDArray[np.signedinteger]) -> Patterns:
     """
     Reduce a vote matrix of shape (n, m) to its distinct rows and their counts.
 
-    The order of the rows does not matter: the result is sorted.
+    The order of the rows does not matter: the result is sorted. Fastest where the matrix is stored
+    by column.
     """
-    if matrix.shape[0] == 0 or matrix.shape[1] == 0:
-        counts = np.array([matrix.shape[0]] if matrix.shape[0] else [], dtype=np.int64)
-        return Patterns(matrix[: len(counts)], counts)
-    votes, counts = np.unique(matrix, axis=0, return_counts=True)
-    return Patterns(votes, counts.astype(np.int64))
+    return _add_up(matrix, np.ones(len(matrix), dtype=np.int64))
 
 
 def merge_patterns(parts: list[Patterns]) -> Patterns:
     """Add the pattern counts of several partitions; the order of the parts does not matter."""
     stacked = np.concatenate([part.votes for part in parts])
-    counts = np.concatenate([part.counts for part in parts])
-    if stacked.shape[0] == 0 or stacked.shape[1] == 0:
+    return _add_up(stacked, np.concatenate([part.counts for part in parts]))
+
+
+def _add_up(matrix: NDArray[np.signedinteger], counts: NDArray[np.int64]) -> Patterns:
+    if matrix.shape[0] == 0 or matrix.shape[1] == 0:
         total = np.array([counts.sum()] if counts.sum() else [], dtype=np.int64)
-        return Patterns(stacked[: len(total)], total)
-    votes, place = np.unique(stacked, axis=0, return_inverse=True)
-    merged = np.zeros(len(votes), dtype=np.int64)
-    np.add.at(merged, place.reshape(-1), counts)
-    return Patterns(votes, merged)
+        return Patterns(matrix[: len(total)], total)
+    bits = max(int(matrix.max()) + 1, 1).bit_length()
+    words = pl.DataFrame(_pack(matrix, bits)).with_columns(pl.Series("counts", counts))
+    names = words.columns[:-1]
+    distinct = words.group_by(names).agg(pl.col("counts").sum()).sort(names)
+    packed = [distinct.get_column(name).to_numpy() for name in names]
+    votes = _unpack(packed, bits, matrix.shape[1], matrix.dtype)
+    return Patterns(votes, distinct.get_column("counts").to_numpy())
+
+
+def _pack(matrix: NDArray[np.signedinteger], bits: int) -> dict[str, NDArray[np.uint64]]:
+    """Pack each row into 64-bit words that sort as the row does: its first vote stands highest."""
+    fields = 64 // bits
+    packed = {}
+    for first in range(0, matrix.shape[1], fields):
+        word = np.zeros(len(matrix), dtype=np.uint64)
+        for column in range(first, first + fields):
+            word <<= np.uint64(bits)
+            if column < matrix.shape[1]:
+                word |= matrix[:, column].astype(np.uint64) + np.uint64(1)  # abstain wraps to 0
+        packed[str(first)] = word
+    return packed
+
+
+def _unpack(
+    packed: list[NDArray[np.uint64]], bits: int, columns: int, dtype: np.dtype[np.signedinteger]
+) -> NDArray[np.signedinteger]:
+    fields, mask = 64 // bits, np.uint64(2**bits - 1)
+    votes = np.empty((len(packed[0]), columns), dtype=dtype, order="F")
+    for column in range(columns):
+        shift = np.uint64(bits * (fields - 1 - column % fields))
+        votes[:, column] = ((packed[column // fields] >> shift) & mask).astype(dtype) - 1
+    return votes
 
 
 def renew_patterns(earlier: Patterns, new: list[Patterns], gone: list[Patterns]) -> Patterns:
