@@ -171,7 +171,7 @@ def _evaluate(frame: pl.DataFrame, exprs: Sequence[pl.Expr]) -> pl.DataFrame:
 
 def _weights(frame: pl.DataFrame, exprs: Sequence[pl.Expr]) -> list[float]:
     """Return each expression's share of the time of a query of all of them."""
-    if frame.height < 20 * SAMPLE_ROWS:
+    if len(exprs) == 1 or frame.height < 20 * SAMPLE_ROWS:
         return [1 / len(exprs)] * len(exprs)
     sample = frame.head(SAMPLE_ROWS)
     times = []

@@ -124,16 +124,20 @@ class Files:
 
     def read_parquet(self, path: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """Read a Parquet file, or some of its columns in the order asked for."""
-        with self._parquet(path) as file:
-            missing = [name for name in columns or () if name not in file.schema_arrow.names]
-            if missing:
-                raise StoreError(
-                    f"{self.join(path)} has no column {missing[0]!r}; its columns are "
-                    f"{', '.join(map(repr, file.schema_arrow.names))}."
-                )
-            table = file.read(columns=None if columns is None else list(columns))
-        frame = pl.DataFrame(table)
-        return frame if columns is None else frame.select(columns)
+        # Polars decodes narrow integers, which votes are, twice as fast as pyarrow.
+        data = io.BytesIO(self.read_bytes(path))
+        try:
+            wanted = None if columns is None else list(columns)
+            return pl.read_parquet(data, columns=wanted, hive_partitioning=False)
+        except pl.exceptions.ColumnNotFoundError:
+            names = pl.read_parquet_schema(data)
+            missing = next(name for name in columns or () if name not in names)
+            raise StoreError(
+                f"{self.join(path)} has no column {missing!r}; its columns are "
+                f"{', '.join(map(repr, names))}."
+            ) from None
+        except pl.exceptions.ComputeError as error:
+            raise StoreError(_damaged(self.join(path), error)) from error
 
     def parquet_schema(self, path: str) -> pa.Schema:
         """Return the Arrow schema of a Parquet file; its metadata has keys and values in bytes."""
@@ -167,10 +171,14 @@ class Files:
             try:
                 yield pq.ParquetFile(opened, pre_buffer=True)
             except pa.ArrowInvalid as error:
-                raise StoreError(
-                    f"{self.join(path)} is damaged: it is not a whole Parquet file ({error}). "
-                    "Delete it if it is under votes/ or runs/: the next run computes it again."
-                ) from error
+                raise StoreError(_damaged(self.join(path), error)) from error
+
+
+def _damaged(place: str, error: Exception) -> str:
+    return (
+        f"{place} is damaged: it is not a whole Parquet file ({error}). Delete it if it is under "
+        "votes/ or runs/: the next run computes it again."
+    )
 
 
 def parquet_bytes(frame: pl.DataFrame, metadata: Mapping[str, str] | None = None) -> bytes:
