@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from scipy.special import betaincinv, ndtri
+from scipy.special import betaincinv, chdtrc, ndtri
 
 from labelpress.errors import LabelpressError
 
@@ -27,6 +27,9 @@ _FEWEST_PER_COHORT = 10
 
 _CLEARLY = 2.58
 """Standard errors by which a slope must differ from 1: chance does it once in a hundred audits."""
+
+_CHANCE = 0.001
+"""Audits spread over the cohorts so unevenly that chance does it this rarely were not uniform."""
 
 _LEAST_RESPONSE = 0.8
 """Below this share of answered audits, those who did not answer could decide the accuracy."""
@@ -108,11 +111,8 @@ def certify(
     if audits == 0:
         return Certificate(None, 0.0, 1.0, 0, response, "none", "uncertified", None)
     groups = _pool(population, cohorts)
-    share, effective = _stratified(correct, cohorts, groups)
-    plain = wilson(share, audits, level)
-    estimate, low, high, method = _interval(
-        correct, confidence, groups, cohorts, share=share, effective=effective, level=level
-    )
+    plain = wilson(float(correct.mean()), audits, level)
+    estimate, low, high, method = _interval(correct, confidence, groups, cohorts, level)
     status: Status = "certified" if reserved else "approximate"
     if response is None or response < _LEAST_RESPONSE:
         answered = response or 0.0
@@ -162,13 +162,11 @@ def _interval(
     confidence: NDArray[np.float64],
     groups: list[_Group],
     cohorts: NDArray[np.str_],
-    *,
-    share: float,
-    effective: float,
     level: float,
 ) -> tuple[float, float, float, Method]:
     """Return estimate, lower and upper end, and the method they come from."""
     audits = len(correct)
+    share, effective, base = _stratified(correct, cohorts, groups)
     if audits < _FEWEST_FOR_WILSON or correct.all() or not correct.any():
         low, high = clopper_pearson(share * effective, effective, level)
         return share, low, high, "exact"
@@ -181,9 +179,9 @@ def _interval(
         spread[rows] = confidence[rows] - confidence[rows].mean()
         gap += group.share * (group.confidence - confidence[rows].mean())
     slope, unexplained = _explain(residual, spread)
-    low, high = wilson(share, effective / unexplained, level)
-    shift = slope * gap
-    estimate = min(1.0, max(0.0, share + shift))
+    low, high = wilson(base, effective / unexplained, level)
+    shift = share - base + slope * gap
+    estimate = min(1.0, max(0.0, base + shift))
     return estimate, max(0.0, low + shift), min(1.0, high + shift), "prediction-powered Wilson"
 
 
@@ -217,16 +215,29 @@ def _explain(residual: NDArray[np.float64], spread: NDArray[np.float64]) -> tupl
 
 def _stratified(
     correct: NDArray[np.bool_], cohorts: NDArray[np.str_], groups: list[_Group]
-) -> tuple[float, float]:
-    """Return the accuracy weighted by cohort, and how many uniform draws the audits equal."""
-    share, inverse, weight = 0.0, 0.0, 0.0
-    for group in groups:
-        rows = np.isin(cohorts, group.names)
-        if rows.any():
-            share += group.share * float(correct[rows].mean())
-            inverse += group.share**2 / int(rows.sum())
-            weight += group.share
-    return share / weight, weight**2 / inverse
+) -> tuple[float, float, float]:
+    """
+    Return the accuracy weighted by cohort, how many uniform draws the audits equal, and a base.
+
+    The base is the share from which the width follows. Where the audits are spread over the
+    cohorts as chance would spread uniform draws, weighting costs one draw per further cohort at
+    most (Cochran 1977, section 5A.9) and the base is the plain share; else both are weighted.
+    """
+    audits = len(correct)
+    rows = [np.isin(cohorts, group.names) for group in groups]
+    drawn = np.array([int(mask.sum()) for mask in rows])
+    present = drawn > 0
+    weight = np.array([group.share for group in groups])[present]
+    weight /= weight.sum()
+    shares = np.array([correct[mask].mean() for mask in rows if mask.any()])
+    share, drawn = float(weight @ shares), drawn[present]
+    effective = float(1 / (weight**2 / drawn).sum())
+    expected = audits * weight
+    further = len(weight) - 1
+    unevenness = float(((drawn - expected) ** 2 / expected).sum())
+    if further and float(chdtrc(further, unevenness)) < _CHANCE:
+        return share, effective, share
+    return share, max(effective, audits / (1 + further / audits)), float(correct.mean())
 
 
 def _pool(population: Mapping[str, CohortConfidence], audited: NDArray[np.str_]) -> list[_Group]:
