@@ -121,23 +121,28 @@ def heuristic_table(patterns: Patterns, names: Sequence[str]) -> tuple[Heuristic
 
     Without rows every share is 0.
     """
+    return _table(patterns, names, *_ballots(patterns.votes))
+
+
+def _table(
+    patterns: Patterns, names: Sequence[str], cast_votes: NDArray[Any], disputed: NDArray[np.bool_]
+) -> tuple[HeuristicStats, ...]:
     votes, counts = patterns.votes, patterns.counts
     rows = max(patterns.rows, 1)
-    voted = votes != ABSTAIN
-    others = voted.sum(axis=1) >= 2
-    disputed = _disputed(votes)
+    others = cast_votes >= 2
     table = []
     for place, name in enumerate(names):
-        mine = voted[:, place]
+        mine = np.flatnonzero(votes[:, place] != ABSTAIN)
+        weights = counts[mine]
         table.append(
             HeuristicStats(
                 name=name,
-                polarity=tuple(int(code) for code in np.unique(votes[mine, place])),
-                votes=int(counts[mine].sum()),
-                coverage=int(counts[mine].sum()) / rows,
-                overlap=int(counts[mine & others].sum()) / rows,
+                polarity=tuple(np.flatnonzero(np.bincount(votes[mine, place])).tolist()),
+                votes=int(weights.sum()),
+                coverage=int(weights.sum()) / rows,
+                overlap=int(weights[others[mine]].sum()) / rows,
                 # where two voters differ, each voter differs from at least one of them
-                conflict=int(counts[mine & disputed].sum()) / rows,
+                conflict=int(weights[disputed[mine]].sum()) / rows,
             )
         )
     return tuple(table)
@@ -145,16 +150,15 @@ def heuristic_table(patterns: Patterns, names: Sequence[str]) -> tuple[Heuristic
 
 def summarize(patterns: Patterns, names: Sequence[str], classes: Classes) -> Analysis:
     """Return the statistics of a whole set of heuristics from vote patterns."""
-    votes, counts = patterns.votes, patterns.counts
-    rows = max(patterns.rows, 1)
-    cast_votes = (votes != ABSTAIN).sum(axis=1)
+    counts, rows = patterns.counts, max(patterns.rows, 1)
+    cast_votes, disputed = _ballots(patterns.votes)
     return Analysis(
         rows=patterns.rows,
         coverage=int(counts[cast_votes >= 1].sum()) / rows,
         overlap=int(counts[cast_votes >= 2].sum()) / rows,
-        conflict=int(counts[_disputed(votes)].sum()) / rows,
+        conflict=int(counts[disputed].sum()) / rows,
         classes=classes,
-        heuristics=heuristic_table(patterns, names),
+        heuristics=_table(patterns, names, cast_votes, disputed),
     )
 
 
@@ -203,13 +207,16 @@ def wilson(successes: int, trials: int) -> tuple[float, float]:
     return low, 1.0 if successes == trials else centre + half
 
 
-def _disputed(votes: NDArray[np.signedinteger]) -> NDArray[np.bool_]:
-    """Say of each row of votes whether two of them differ."""
-    if votes.shape[1] == 0:
-        return np.zeros(len(votes), dtype=np.bool_)
-    highest = votes.max(axis=1)
-    lowest = np.where(votes == ABSTAIN, np.iinfo(votes.dtype).max, votes).min(axis=1)
-    return np.asarray((highest != ABSTAIN) & (highest != lowest))
+def _ballots(votes: NDArray[np.signedinteger]) -> tuple[NDArray[np.int16], NDArray[np.bool_]]:
+    """Return, for each row of votes, how many there are and whether two of them differ."""
+    cast_votes = np.zeros(len(votes), dtype=np.int16)
+    highest = np.full(len(votes), ABSTAIN, dtype=votes.dtype)
+    lowest = np.full(len(votes), np.iinfo(votes.dtype).max, dtype=votes.dtype)
+    for column in votes.T:  # by column, as votes are stored: no copy of the matrix is made
+        cast_votes += column != ABSTAIN
+        np.maximum(highest, column, out=highest)
+        np.minimum(lowest, column, out=lowest, where=column != ABSTAIN)
+    return cast_votes, (highest != ABSTAIN) & (highest != lowest)
 
 
 def _measured(

@@ -138,7 +138,7 @@ def write_patterns(files: Files, path: str, patterns: Patterns) -> None:
 def read_patterns(files: Files, path: str, classes: Classes) -> Patterns:
     """Read pattern counts back, bit for bit."""
     frame = files.read_parquet(path)
-    votes = np.empty((frame.height, frame.width - 1), dtype=classes.dtype)
+    votes = np.empty((frame.height, frame.width - 1), dtype=classes.dtype, order="F")
     for position in range(votes.shape[1]):
         votes[:, position] = frame.get_column(f"{position}").to_numpy()
     return Patterns(votes, frame.get_column("count").to_numpy())
