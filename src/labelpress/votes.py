@@ -95,6 +95,18 @@ def _unpack(
     return votes
 
 
+def draw_patterns(patterns: Patterns, share: float, rng: np.random.Generator) -> Patterns:
+    """
+    Draw a share of the rows behind the patterns: count times share, rounded up or down by lot.
+
+    Lots decide the rounding only, so frequent patterns are in the sample as often as they should,
+    and the smaller of two shares draws a part of what the larger draws.
+    """
+    drawn = np.floor(patterns.counts * share + rng.random(len(patterns.counts))).astype(np.int64)
+    kept = drawn > 0
+    return Patterns(patterns.votes[kept], drawn[kept])
+
+
 def renew_patterns(earlier: Patterns, new: list[Patterns], gone: list[Patterns]) -> Patterns:
     """
     Bring earlier merged counts up to date: equal to merging anew what is there now.

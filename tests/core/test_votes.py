@@ -8,7 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from labelpress.votes import count_patterns, merge_patterns, renew_patterns
+from labelpress.votes import (
+    Patterns,
+    count_patterns,
+    draw_patterns,
+    merge_patterns,
+    renew_patterns,
+)
 
 MATRICES = st.integers(0, 4).flatmap(
     lambda m: arrays(
@@ -59,3 +65,23 @@ def test_bringing_counts_up_to_date_equals_counting_anew(matrix, data):
     renewed = renew_patterns(merge_patterns([kept, gone]), [new], [gone])
 
     assert _plain(renewed) == _plain(merge_patterns([kept, new]))
+
+
+def test_a_sample_holds_each_pattern_as_often_as_it_should():
+    """A tenth of 1,000 equal rows is 100 of them; of rows that occur once, about a tenth."""
+    votes = np.arange(1001, dtype=np.int16).reshape(-1, 1)
+    patterns = Patterns(votes, np.array([1000] + [1] * 1000))
+
+    drawn = draw_patterns(patterns, 0.1, np.random.default_rng(0))
+
+    assert drawn.votes[0, 0] == 0
+    assert drawn.counts[0] in {100, 101}
+    assert 70 < len(drawn.counts) - 1 < 130
+
+
+def test_a_smaller_sample_is_part_of_a_larger():
+    """The lots are permanent: the same seed draws the same rows first."""
+    patterns = Patterns(np.arange(500, dtype=np.int16).reshape(-1, 1), np.full(500, 3))
+    small, large = (draw_patterns(patterns, s, np.random.default_rng(1)) for s in (0.1, 0.2))
+
+    assert set(small.votes[:, 0]) < set(large.votes[:, 0])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,13 +11,11 @@ from labelpress.label_models.collapse import find_collapse
 from labelpress.label_models.estimators import fit_estimator
 from labelpress.label_models.near_copies import find_near_copies
 from labelpress.label_models.race import FEWEST_ANSWERS, best_power, run_race
-from labelpress.label_models.rules import Average, Merged, Tempered, merge
-from labelpress.votes import Patterns
+from labelpress.label_models.rules import Average, Merged, Tempered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from labelpress.label_models.dawid_skene import EverywhereEStep
     from labelpress.label_models.estimators import EstimatorName, Fit
     from labelpress.label_models.evidence import Evidence
     from labelpress.label_models.rules import Rule
@@ -46,7 +44,6 @@ def fit_auto(
     evidence: Evidence,
     heuristics: Sequence[str],
     seed: int,
-    everywhere: EverywhereEStep | None = None,
 ) -> AutoFit:
     """
     Fit the default.
@@ -61,32 +58,30 @@ def fit_auto(
     out. Near-copies count as one heuristic.
     """
     groups = find_near_copies(evidence.patterns, seed)
-    merged = _merged(evidence, groups) if groups else evidence
+    merged = evidence.merged(groups) if groups else evidence
     report: dict[str, Any] = {
         "near_copies": [[heuristics[column] for column in group] for group in groups]
     }
     if len(evidence.labels):
-        rule, found = _average(merged, seed, everywhere)
+        rule, found = _average(merged, seed)
     else:
-        rule, found = _without_answers(merged, seed, everywhere)
+        rule, found = _without_answers(merged)
     return AutoFit(Merged(groups, rule) if groups else rule, report | found)
 
 
-def _without_answers(
-    evidence: Evidence, seed: int, everywhere: EverywhereEStep | None
-) -> tuple[Rule, dict[str, Any]]:
+def _without_answers(evidence: Evidence) -> tuple[Rule, dict[str, Any]]:
     """Return the first safe rule that has not collapsed; the majority if all have."""
     refused: dict[str, str] = {}
     fit: Fit
     for name in _SAFE:
-        fit = fit_estimator(name, evidence, seed, everywhere)
+        fit = fit_estimator(name, evidence)
         collapsed = find_collapse(fit.rule, evidence)
         if collapsed is None:
             break
         refused[name] = collapsed
     else:
         name = _SAFE[0]
-        fit = fit_estimator(name, evidence, seed, everywhere)
+        fit = fit_estimator(name, evidence)
     return fit.rule, {
         "members": {name: 1.0},
         "disqualified": refused,
@@ -96,18 +91,16 @@ def _without_answers(
     }
 
 
-def _average(
-    evidence: Evidence, seed: int, everywhere: EverywhereEStep | None
-) -> tuple[Rule, dict[str, Any]]:
+def _average(evidence: Evidence, seed: int) -> tuple[Rule, dict[str, Any]]:
     """Return the tempered average of the members that have not collapsed, and the race."""
     fits: dict[str, Fit] = {}
     by_base_rate: list[str] = []
     refused: dict[str, str] = {}
     for name in _AVERAGED:
-        fits[name] = fit_estimator(name, evidence.flat(), seed, everywhere)
+        fits[name] = fit_estimator(name, evidence.flat())
         if find_collapse(fits[name].rule, evidence):
             by_base_rate.append(name)
-            fits[name] = fit_estimator(name, evidence, seed, everywhere)
+            fits[name] = fit_estimator(name, evidence)
             sentence = find_collapse(fits[name].rule, evidence)
             if sentence:
                 refused[name] = sentence
@@ -135,13 +128,3 @@ def _average(
     report["race"] = race.to_json()
     report["power"] = power
     return (rule if power == 1 else Tempered(rule, power)), report
-
-
-def _merged(evidence: Evidence, groups: tuple[tuple[int, ...], ...]) -> Evidence:
-    """Return the evidence in which every group of near-copies speaks once."""
-    patterns = evidence.patterns
-    return replace(
-        evidence,
-        patterns=Patterns(merge(patterns.votes, groups), patterns.counts),
-        votes=merge(evidence.votes, groups),
-    )

@@ -45,14 +45,7 @@ def find_collapse(rule: Rule, evidence: Evidence) -> str | None:
     """
     shares = class_shares(rule, evidence)
     if not evidence.base_rate_given:
-        votes = evidence.patterns.votes
-        cast = np.array(
-            [
-                ((votes == label).sum(axis=1) * evidence.patterns.counts).sum()
-                for label in range(evidence.classes)
-            ],
-            dtype=np.float64,
-        )
+        cast = evidence.cast.sum(axis=0)
         top = int(shares.argmax())
         if shares[top] >= _ALL and cast[top] < (1 - _VOTED) * cast.sum():
             return (

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from functools import partial
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from scipy.sparse import csr_array
 
-from labelpress.label_models.rules import LogLinear, VoteShares
+from labelpress.label_models.rules import LogLinear, VoteShares, blocks, row_sums, row_tops
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-    from labelpress.label_models.contract import Floats, VoteMatrix
+    from labelpress.label_models.contract import Floats
     from labelpress.label_models.evidence import Evidence
+    from labelpress.label_models.symbols import Indicator, Symbols
+    from labelpress.votes import Patterns
 
 Abstain = Literal["symbol", "missing"]
 
@@ -24,53 +26,12 @@ _MOST_ITERATIONS = 200
 _TOLERANCE = 1e-6
 """Stop when an iteration raises the mean log likelihood per row by less."""
 
-_PATTERNS_AT_ONCE = 32_768
-_SAMPLE = 20_000
-"""Where there are more distinct patterns, EM converges on so many drawn rows first."""
-
 _FULL_PASSES = 5
-"""E-steps over everything after that: the sample's estimate needs a last polish only."""
+"""E-steps over everything after those on a sample: its estimate needs a last polish only."""
 
 _PSEUDO_VOTES = {"symbol": 1.0, "missing": 0.01}
 """Votes per class with which each distribution starts. A crowd worker's few answers are all there
 is to know, so there it only keeps zeros away."""
-
-
-@dataclass(frozen=True, slots=True)
-class Symbols:
-    """The (heuristic, class) pairs that occur as votes, numbered."""
-
-    heuristic: NDArray[np.int64]
-    """Shape (S,)."""
-    label: NDArray[np.int64]
-    """Shape (S,)."""
-    index: NDArray[np.int32]
-    """Number of a heuristic's vote, shape (m, K + 1); -1 for abstain (last) and unseen votes."""
-
-    @staticmethod
-    def of(matrices: Sequence[VoteMatrix], classes: int) -> Symbols:
-        """Collect the votes that occur in any of the matrices."""
-        heuristics = matrices[0].shape[1]
-        seen = np.zeros((heuristics, classes + 1), dtype=bool)
-        for matrix in matrices:
-            for heuristic in range(heuristics):
-                seen[heuristic, matrix[:, heuristic]] = True
-        seen[:, -1] = False
-        speakers, labels = np.nonzero(seen)
-        index = np.full((heuristics, classes + 1), -1, dtype=np.int32)
-        index[speakers, labels] = np.arange(len(labels))
-        return Symbols(speakers, labels, index)
-
-    def indicator(self, votes: VoteMatrix) -> csr_array:
-        """Return a sparse (n, S) matrix with a one for every vote cast."""
-        rows, columns = np.nonzero(votes >= 0)
-        numbers = self.index[columns, votes[rows, columns]]
-        if (numbers < 0).any():
-            # a vote that the fit's sample never met says nothing
-            rows, numbers = rows[numbers >= 0], numbers[numbers >= 0]
-        starts = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=len(votes)))])
-        ones = np.ones(len(numbers))
-        return csr_array((ones, numbers, starts), shape=(len(votes), len(self.label)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +81,6 @@ class Expected:
         )
 
 
-EverywhereEStep: TypeAlias = "Callable[[Parameters, Symbols], Expected]"
-"""Runs `expect` over all data, wherever it lies, and returns the sum of the statistics."""
-
-
 @dataclass(frozen=True, slots=True)
 class DawidSkene:
     """A fitted model with how EM ended."""
@@ -144,51 +101,36 @@ class DawidSkene:
         }
 
 
-def fit_dawid_skene(
-    evidence: Evidence,
-    abstain: Abstain,
-    prior: Floats | None,
-    *,
-    seed: int = 0,
-    everywhere: EverywhereEStep | None = None,
-) -> DawidSkene:
+def fit_dawid_skene(evidence: Evidence, abstain: Abstain, prior: Floats | None) -> DawidSkene:
     """
     Fit by EM from the majority vote (Dawid and Skene 1979), with the answers as known classes.
 
     `abstain="missing"` leaves abstentions out: right for crowds, where who answers says nothing of
     the class. `abstain="symbol"` gives them a probability like any vote: right for heuristics that
     vote for one class only, whose firing is all they say. `prior` (K,) is held fixed; None
-    learns it. Above 20,000 distinct patterns EM converges on a drawn sample and then makes a few
-    passes over all patterns, or over the workers' where `everywhere` runs the E-step.
+    learns it. Where the evidence holds a sample of the votes, EM converges on that and then makes
+    a few passes over the votes everywhere.
     """
-    patterns = evidence.patterns
-    symbols = Symbols.of([patterns.votes, evidence.votes], evidence.classes)
+    patterns, symbols = evidence.patterns, evidence.symbols()
     known = _known(evidence, symbols)
 
     def m_step(expected: Expected) -> Parameters:
         return maximise(expected + known, symbols, abstain, prior)
 
-    counts = patterns.counts.astype(np.float64)
-    votes, weights = patterns.votes, counts
-    sampled = len(counts) > _SAMPLE
-    if sampled:
-        drawn = np.random.default_rng(seed).choice(
-            len(counts), size=_SAMPLE, p=counts / counts.sum()
-        )
-        votes, weights = votes[np.sort(drawn)], np.full(_SAMPLE, counts.sum() / _SAMPLE)
-    indicator = symbols.indicator(votes)
-    start = VoteShares(np.full(evidence.classes, 1e-3 / evidence.classes)).predict(votes)
+    weights = patterns.counts.astype(np.float64) * (evidence.rows / max(patterns.rows, 1))
+    indicator = symbols.indicator(patterns.votes)
+    start = VoteShares(np.full(evidence.classes, 1e-3 / evidence.classes)).predict(patterns.votes)
     start *= weights[:, None]
-    first = m_step(Expected(indicator.T @ start, start.sum(axis=0), 0.0))
+    first = m_step(Expected(indicator.per_symbol(start), start.sum(axis=0), 0.0))
     fitted = _run(first, lambda now: expect(now, symbols, indicator, weights), m_step)
-    if sampled or everywhere is not None:
-
-        def whole(now: Parameters) -> Expected:
-            if everywhere is not None:
-                return everywhere(now, symbols)
-            return expect_votes(now, symbols, patterns.votes, counts)
-
-        polished = _run(fitted.parameters, whole, m_step, _FULL_PASSES)
+    if evidence.everywhere is not None:
+        votes = evidence.everywhere
+        polished = _run(
+            fitted.parameters,
+            lambda now: votes.total(partial(expect_votes, now, symbols)),
+            m_step,
+            _FULL_PASSES,
+        )
         fitted = _Run(
             polished.parameters,
             fitted.iterations + polished.iterations,
@@ -205,31 +147,37 @@ def fit_dawid_skene(
     )
 
 
-def expect_votes(
-    parameters: Parameters, symbols: Symbols, votes: VoteMatrix, counts: Floats
-) -> Expected:
-    """Run the E-step on a vote matrix block by block; what a worker does with its partition."""
+def expect_votes(parameters: Parameters, symbols: Symbols, patterns: Patterns) -> Expected:
+    """Run the E-step on patterns block by block; what a worker does with its partitions."""
     total = Expected(
         np.zeros((len(symbols.label), len(parameters.prior))), parameters.prior * 0, 0.0
     )
-    for start in range(0, len(votes), _PATTERNS_AT_ONCE):
-        block = slice(start, start + _PATTERNS_AT_ONCE)
-        total += expect(parameters, symbols, symbols.indicator(votes[block]), counts[block])
+    for block in blocks(len(patterns.counts), symbols.classes):
+        total += expect(
+            parameters, symbols, symbols.indicator(patterns.votes[block]), patterns.counts[block]
+        )
     return total
 
 
-def expect(parameters: Parameters, symbols: Symbols, votes: csr_array, counts: Floats) -> Expected:
+def expect(
+    parameters: Parameters,
+    symbols: Symbols,
+    votes: Indicator,
+    counts: Floats | NDArray[np.int64],
+) -> Expected:
     """Run the E-step on distinct patterns, shape (P, S), each occurring `counts` times."""
     intercept, added = parameters.logits(symbols)
-    logits = votes @ added + intercept
-    if len(logits) == 0:
+    if len(counts) == 0:
         return Expected(np.zeros_like(added), np.zeros_like(intercept), 0.0)
-    top = logits.max(axis=1)
-    posterior = np.exp(logits - top[:, None])
-    total = posterior.sum(axis=1)
+    logits = votes.per_row(added)
+    logits += intercept
+    top = row_tops(logits)
+    logits -= top[:, None]
+    posterior = np.exp(logits, out=logits)
+    total = row_sums(posterior)
     posterior *= (counts / total)[:, None]
     likelihood = float((counts * (np.log(total) + top)).sum())
-    return Expected(votes.T @ posterior, posterior.sum(axis=0), likelihood)
+    return Expected(votes.per_symbol(posterior), posterior.sum(axis=0), likelihood)
 
 
 def maximise(
@@ -296,4 +244,4 @@ def _known(evidence: Evidence, symbols: Symbols) -> Expected:
     """Return the statistics of the answered rows, whose classes are known."""
     classes = np.zeros((len(evidence.labels), evidence.classes))
     classes[np.arange(len(classes)), evidence.labels] = evidence.weights
-    return Expected(symbols.indicator(evidence.votes).T @ classes, classes.sum(axis=0), 0.0)
+    return Expected(symbols.indicator(evidence.votes).per_symbol(classes), classes.sum(axis=0), 0.0)

@@ -16,7 +16,6 @@ from labelpress.label_models.rules import Average, TieBreak, VoteShares
 from labelpress.label_models.weighted_majority import fit_weighted_majority
 
 if TYPE_CHECKING:
-    from labelpress.label_models.dawid_skene import EverywhereEStep
     from labelpress.label_models.evidence import Evidence
     from labelpress.label_models.rules import Rule
 
@@ -45,10 +44,7 @@ class Fit:
 
 
 def fit_estimator(  # noqa: PLR0911  one return per estimator
-    name: EstimatorName,
-    evidence: Evidence,
-    seed: int = 0,
-    everywhere: EverywhereEStep | None = None,
+    name: EstimatorName, evidence: Evidence
 ) -> Fit:
     """
     Fit one estimator; raises `LabelpressError` where it learns from answers and there are none.
@@ -79,16 +75,14 @@ def fit_estimator(  # noqa: PLR0911  one return per estimator
             return Fit(hierarchical.rule, hierarchical.report())
         case "dawid-skene":
             prior = evidence.base_rate if evidence.base_rate_given else None
-            crowd = fit_dawid_skene(evidence, "missing", prior, seed=seed, everywhere=everywhere)
+            crowd = fit_dawid_skene(evidence, "missing", prior)
             return Fit(crowd.rule, crowd.report())
         case "majority-ties":
             # under a skewed prior EM puts rows that only a few heuristics see into one class
-            ties = fit_dawid_skene(evidence, "symbol", uniform, seed=seed, everywhere=everywhere)
+            ties = fit_dawid_skene(evidence, "symbol", uniform)
             return Fit(TieBreak(VoteShares(uniform), ties.rule), ties.report())
         case "dawid-skene-symbol" | "majority-dawid-skene":
-            symbol = fit_dawid_skene(
-                evidence, "symbol", evidence.base_rate, seed=seed, everywhere=everywhere
-            )
+            symbol = fit_dawid_skene(evidence, "symbol", evidence.base_rate)
             if name == "dawid-skene-symbol":
                 return Fit(symbol.rule, symbol.report())
             return Fit(Average((fit_majority(evidence), symbol.rule), (0.5, 0.5)), symbol.report())

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from labelpress.label_models.everywhere import WithMergedCopies, count_cast
+from labelpress.label_models.rules import merge
+from labelpress.label_models.symbols import Symbols
+from labelpress.votes import Patterns
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from labelpress.label_models.contract import Answered, Floats, VoteMatrix
-    from labelpress.votes import Patterns
+    from labelpress.label_models.everywhere import Everywhere
 
 _LARGEST_WEIGHT = 10.0
 """No answer counts for more than this many average ones: inverse propensities have long tails."""
@@ -22,6 +28,12 @@ class Evidence:
     """Checked input of one fit; answers may be none, and then have length zero."""
 
     patterns: Patterns
+    """What to learn from: all votes of the source, or a sample of its rows where `everywhere`
+    has the others."""
+    cast: NDArray[np.int64]
+    """How often each heuristic votes for each class in all the source, shape (m, K)."""
+    everywhere: Everywhere | None
+    """All the votes, where `patterns` is a sample of them."""
     votes: VoteMatrix
     """Votes of the answered rows, shape (a, m)."""
     labels: NDArray[np.int64]
@@ -42,6 +54,44 @@ class Evidence:
     def heuristics(self) -> int:
         """The number of heuristics."""
         return int(self.patterns.votes.shape[1])
+
+    @property
+    def rows(self) -> int:
+        """The number of rows of the source."""
+        return self.patterns.rows if self.everywhere is None else self.everywhere.rows
+
+    def symbols(self) -> Symbols:
+        """Number the votes that occur in the source or on answered rows."""
+        cast = self.cast > 0
+        answered = Patterns(self.votes, np.ones(len(self.votes), dtype=np.int64))
+        return Symbols.of(cast | (count_cast(self.classes, answered) > 0))
+
+    def answered_symbols(self) -> Symbols:
+        """Number the votes that occur on answered rows."""
+        answered = Patterns(self.votes, np.ones(len(self.votes), dtype=np.int64))
+        return Symbols.of(count_cast(self.classes, answered) > 0)
+
+    def sampled(self, patterns: Patterns) -> Evidence:
+        """Return the same evidence as if a sample of the votes were all there are."""
+        cast = count_cast(self.classes, patterns)
+        return replace(self, patterns=patterns, cast=cast, everywhere=None)
+
+    def merged(self, groups: tuple[tuple[int, ...], ...]) -> Evidence:
+        """Return the evidence in which every group of near-copies speaks once."""
+        patterns = Patterns(merge(self.patterns.votes, groups), self.patterns.counts)
+        everywhere = None
+        if self.everywhere is None:
+            cast = count_cast(self.classes, patterns)
+        else:
+            everywhere = WithMergedCopies(self.everywhere, groups)
+            cast = everywhere.total(partial(count_cast, self.classes))
+        return replace(
+            self,
+            patterns=patterns,
+            cast=cast,
+            everywhere=everywhere,
+            votes=merge(self.votes, groups),
+        )
 
     def flat(self) -> Evidence:
         """Return the same evidence under a uniform base rate."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from labelpress.errors import LabelpressError
 from labelpress.label_models.contract import Lift
-from labelpress.label_models.rules import Rule, rule_from_json
+from labelpress.label_models.rules import Rule, predict_blocks, rule_from_json
 from labelpress.label_models.vote_checks import checked_votes
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ class FittedModel:
 
         Raises `LabelpressError` where `votes` has other columns or classes than the fit had.
         """
-        return self.rule.predict(checked_votes(votes, len(self.base_rate), self.heuristics))
+        classes = len(self.base_rate)
+        return predict_blocks(self.rule, checked_votes(votes, classes, self.heuristics), classes)
 
     def contributions(self, votes: VoteMatrix) -> Floats:
         """

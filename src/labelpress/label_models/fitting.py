@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -13,6 +14,7 @@ from labelpress.label_models.auto import fit_auto
 from labelpress.label_models.collapse import find_collapse
 from labelpress.label_models.contract import Answered
 from labelpress.label_models.estimators import EstimatorName, fit_estimator
+from labelpress.label_models.everywhere import SAMPLE, InMemory, count_cast
 from labelpress.label_models.evidence import Evidence, answer_weights
 from labelpress.label_models.fitted import FittedModel
 from labelpress.label_models.precision import measure_lifts
@@ -21,8 +23,9 @@ from labelpress.label_models.vote_checks import (
     checked_classes,
     checked_labels,
     checked_votes,
+    narrow,
 )
-from labelpress.votes import Patterns, count_patterns
+from labelpress.votes import Patterns, count_patterns, draw_patterns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from labelpress.label_models.contract import Floats
-    from labelpress.label_models.dawid_skene import EverywhereEStep
+    from labelpress.label_models.everywhere import Everywhere
     from labelpress.label_models.rules import Rule
 
 ModelName: TypeAlias = Literal["auto"] | EstimatorName
@@ -46,26 +49,32 @@ def fit_patterns(
     heuristics: Sequence[str],
     model: ModelName = "auto",
     seed: int = 0,
-    everywhere: EverywhereEStep | None = None,
+    everywhere: Everywhere | None = None,
 ) -> FittedModel:
     """
     Fit a label model on distinct vote patterns and their counts.
 
     `base_rate` (K,) is the measured or declared one; None means that nobody knows it, and it is
-    taken as uniform. Where `patterns` is only a sample of the votes, `everywhere(parameters,
-    symbols)` runs Dawid-Skene's E-step over all of them (`expect_votes` per partition, summed).
-    Raises `LabelpressError` for votes, answers or base rates that make no sense.
+    taken as uniform. Where `patterns` is only a sample of the source's rows, `everywhere` sums over
+    all its votes. Above 20,000 distinct patterns a sample of the rows is drawn here; then
+    `everywhere` is the patterns. Raises `LabelpressError` for votes, answers or base rates that
+    make no sense.
     """
-    evidence = _gather(patterns, answered, checked_classes(classes), base_rate, heuristics)
-    rule, report = _fit_rule(evidence, model, heuristics, seed, everywhere)
+    checked_votes(patterns.votes, checked_classes(classes), heuristics)
+    if everywhere is None and len(patterns.counts) > SAMPLE:
+        everywhere = InMemory(patterns)
+        patterns = draw_patterns(patterns, SAMPLE / patterns.rows, np.random.default_rng(seed))
+    evidence = _gather(patterns, everywhere, answered, classes, base_rate, heuristics)
+    rule, report = _fit_rule(evidence, model, heuristics, seed)
     return FittedModel(
         name=model,
         heuristics=tuple(heuristics),
         base_rate=evidence.base_rate,
         rule=rule,
-        lifts=measure_lifts(evidence, rule.predict(patterns.votes), heuristics),
+        lifts=measure_lifts(evidence, rule, heuristics),
         diagnostics={
-            "rows": patterns.rows,
+            "rows": evidence.rows,
+            "rows_learnt_from": patterns.rows,
             "patterns": len(patterns.counts),
             "answers": len(evidence.labels),
             "base_rate": "given" if evidence.base_rate_given else "uniform",
@@ -111,7 +120,7 @@ def fit_label_model(
         Draws the folds of the race; the same input and seed give the same bits.
 
     """
-    matrix = checked_votes(votes, checked_classes(classes), heuristics)
+    matrix = narrow(checked_votes(votes, checked_classes(classes), heuristics), classes)
     names = tuple(heuristics or (f"heuristic_{place}" for place in range(matrix.shape[1])))
     answered = _answered(matrix, classes, answers, audit, propensity)
     rates = None if base_rate is None else checked_base_rate(base_rate, classes)
@@ -140,11 +149,10 @@ def _fit_rule(
     model: ModelName,
     heuristics: Sequence[str],
     seed: int,
-    everywhere: EverywhereEStep | None,
 ) -> tuple[Rule, dict[str, Any]]:
     """Return the rule of the estimator with this name, and plain JSON about the fit."""
     if model == "auto":
-        auto = fit_auto(evidence, heuristics, seed, everywhere)
+        auto = fit_auto(evidence, heuristics, seed)
         return auto.rule, auto.report
     known = get_args(EstimatorName)
     if model not in known:
@@ -152,7 +160,7 @@ def _fit_rule(
             f"model: {model!r} is no label model; there are auto, {', '.join(known)}."
             f"{did_you_mean(model, known)}"
         )
-    fit = fit_estimator(model, evidence, seed, everywhere)
+    fit = fit_estimator(model, evidence)
     collapsed = find_collapse(fit.rule, evidence)
     return fit.rule, {
         "members": {model: 1.0},
@@ -163,13 +171,14 @@ def _fit_rule(
 
 def _gather(
     patterns: Patterns,
+    everywhere: Everywhere | None,
     answered: Answered | None,
     classes: int,
     base_rate: Floats | None,
     heuristics: Sequence[str],
 ) -> Evidence:
     """Check everything an estimator will look at."""
-    checked_votes(patterns.votes, classes, heuristics)
+    cast = (everywhere or InMemory(patterns)).total(partial(count_cast, classes))
     given = base_rate is not None
     rates = checked_base_rate(
         np.full(classes, 1 / classes) if base_rate is None else base_rate, classes
@@ -177,7 +186,9 @@ def _gather(
     if answered is None or len(answered) == 0:
         none = np.zeros((0, patterns.votes.shape[1]), dtype=patterns.votes.dtype)
         empty = np.zeros(0)
-        return Evidence(patterns, none, empty.astype(np.int64), empty, rates, given)
+        return Evidence(
+            patterns, cast, everywhere, none, empty.astype(np.int64), empty, rates, given
+        )
     votes = checked_votes(answered.votes, classes, heuristics)
     labels = checked_labels(answered.labels, classes)
     if len(votes) != len(labels):
@@ -188,7 +199,9 @@ def _gather(
             f"propensity: {answered.propensity[wrong[0]]} of answered row {wrong[0]} is no "
             "probability of being drawn; it must lie in (0, 1]."
         )
-    return Evidence(patterns, votes, labels, answer_weights(answered), rates, given)
+    return Evidence(
+        patterns, cast, everywhere, votes, labels, answer_weights(answered), rates, given
+    )
 
 
 def _answered(

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from labelpress.label_models.dawid_skene import Symbols
 from labelpress.label_models.descent import minimise
 from labelpress.label_models.rules import LogLinear
 
@@ -63,7 +62,7 @@ def fit_hierarchical(evidence: Evidence) -> Hierarchical:
     answered keep the shared weight.
     """
     classes = evidence.classes
-    answered = Symbols.of([evidence.votes], classes)
+    answered = evidence.answered_symbols()
     votes = answered.indicator(evidence.votes)
     size = len(answered.label)
     offset = np.log(evidence.base_rate)
@@ -72,7 +71,7 @@ def fit_hierarchical(evidence: Evidence) -> Hierarchical:
     truth[np.arange(len(truth)), evidence.labels] = 1
     named = np.zeros((size, classes))
     named[np.arange(size), answered.label] = 1
-    counts = votes @ named
+    counts = votes.per_row(named)
     cut = np.cumsum([1, classes, size])
 
     def unpack(theta: Floats) -> tuple[float, Floats, Floats]:
@@ -95,13 +94,13 @@ def fit_hierarchical(evidence: Evidence) -> Hierarchical:
 
     def loss(theta: Floats) -> tuple[float, Floats]:
         _, intercept, weights = unpack(theta)
-        logits = votes @ weights + intercept
+        logits = votes.per_row(weights) + intercept
         logits -= logits.max(axis=1, keepdims=True)
         odds = np.exp(logits)
         total = odds.sum(axis=1, keepdims=True)
         likelihood = evidence.weights * ((logits * truth).sum(axis=1) - np.log(total[:, 0]))
         slope = evidence.weights[:, None] * (odds / total - truth)
-        pulled = votes.T @ slope
+        pulled = votes.per_symbol(slope)
         gradient = [[(slope * counts).sum()], slope.sum(axis=0), (pulled * named).sum(axis=1)]
         if crossed:
             gradient.append(pulled.ravel())
@@ -119,7 +118,7 @@ def fit_hierarchical(evidence: Evidence) -> Hierarchical:
     )
     shared, intercept, weights = unpack(centre + spread * result.point)
     vectors = {}
-    everything = Symbols.of([evidence.patterns.votes, evidence.votes], classes)
+    everything = evidence.symbols()
     for heuristic, label in zip(everything.heuristic, everything.label, strict=True):
         place = answered.index[heuristic, label]
         if place >= 0:

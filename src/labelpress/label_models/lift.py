@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import gammaln
 
-from labelpress.label_models.dawid_skene import Symbols
 from labelpress.label_models.rules import LogLinear
 
 if TYPE_CHECKING:
     from labelpress.label_models.contract import Floats
     from labelpress.label_models.evidence import Evidence
+    from labelpress.label_models.symbols import Symbols
 
 _BLENDS = (0.0, 0.25, 0.5, 0.75)
 """Candidate shares of the other heuristics' opinion in the prior."""
@@ -48,10 +48,10 @@ def fit_lift(evidence: Evidence) -> LiftModel:
     likeliest: it is naive Bayes, tempered. The easiest model to explain to an auditor.
     """
     classes, rates = evidence.classes, evidence.base_rate
-    symbols = Symbols.of([evidence.patterns.votes, evidence.votes], classes)
+    symbols = evidence.symbols()
     truth = np.zeros((len(evidence.labels), classes))
     truth[np.arange(len(truth)), evidence.labels] = evidence.weights
-    seen = symbols.indicator(evidence.votes).T @ truth
+    seen = symbols.indicator(evidence.votes).per_symbol(truth)
     named = np.zeros((len(symbols.label), classes))
     named[np.arange(len(named)), symbols.label] = 1
     right = ((seen * named).sum() + 1) / (seen.sum() + 2)
@@ -89,13 +89,13 @@ def _opinion_of_the_others(evidence: Evidence, symbols: Symbols, named: Floats) 
     """Return the mean vote shares of the other heuristics where each vote is cast, (S, K)."""
     patterns, rates = evidence.patterns, evidence.base_rate
     votes = symbols.indicator(patterns.votes)
-    per_class = votes @ named
+    per_class = votes.per_row(named)
     # the base rate is one vote, so a row on which nobody else votes holds its opinion
     total = np.maximum(per_class.sum(axis=1), 1)
     weight = patterns.counts / total
-    summed = votes.T @ ((per_class + rates) * weight[:, None])
-    summed -= named * (votes.T @ weight)[:, None]
-    cast = votes.T @ patterns.counts.astype(np.float64)
+    summed = votes.per_symbol((per_class + rates) * weight[:, None])
+    summed -= named * votes.per_symbol(weight)[:, None]
+    cast = votes.per_symbol(patterns.counts.astype(np.float64))
     mean = summed / np.maximum(cast, 1)[:, None] + 1e-3 * rates
     return np.asarray(np.maximum(mean, 1e-9) / np.maximum(mean, 1e-9).sum(axis=1, keepdims=True))
 

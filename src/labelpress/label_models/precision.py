@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import betaln
 
 from labelpress.label_models.contract import Lift
+from labelpress.label_models.everywhere import InMemory
+from labelpress.label_models.rules import blocks
+from labelpress.label_models.symbols import Symbols
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from labelpress.label_models.contract import Floats
     from labelpress.label_models.evidence import Evidence
+    from labelpress.label_models.rules import Rule
+    from labelpress.votes import Patterns
 
 _STRENGTHS = 2.0 ** np.arange(0, 8)
 """Candidate prior sizes, in answers."""
@@ -68,23 +74,23 @@ def learn_precisions(evidence: Evidence) -> Precisions:
     return Precisions(shrunk, right, total, mean, strength)
 
 
-def measure_lifts(
-    evidence: Evidence, probability: Floats, heuristics: Sequence[str]
-) -> tuple[Lift, ...]:
+def measure_lifts(evidence: Evidence, rule: Rule, heuristics: Sequence[str]) -> tuple[Lift, ...]:
     """
     Return what each heuristic's votes are worth under a fitted model.
 
-    `probability` holds the model's class probabilities of the patterns, shape (P, K). With answers
-    the precision is the shrunk one; without, the share of votes that the model itself believes.
-    A heuristic that votes for several classes gets the mean over its votes.
+    With answers the precision is the shrunk one; without, the share of votes that the model itself
+    believes. A heuristic that votes for several classes gets the mean over its votes.
     """
-    patterns = evidence.patterns
+    everywhere = evidence.everywhere or InMemory(evidence.patterns)
+    symbols = Symbols.of(evidence.cast > 0)
+    believed = np.zeros(evidence.cast.shape)
+    believed[symbols.heuristic, symbols.label] = everywhere.total(
+        partial(_believed_votes, rule, symbols)
+    )
     precisions = learn_precisions(evidence) if len(evidence.labels) else None
     lifts = []
     for place, heuristic in enumerate(heuristics):
-        cast = patterns.votes[:, place]
-        voted = np.flatnonzero(cast >= 0)
-        votes = np.bincount(cast[voted], weights=patterns.counts[voted], minlength=evidence.classes)
+        votes = evidence.cast[place]
         answered = int((evidence.votes[:, place] >= 0).sum())
         if not votes.sum():
             lifts.append(Lift(heuristic, 0, answered, None, None, "model"))
@@ -92,12 +98,7 @@ def measure_lifts(
         if precisions is not None and answered:
             precision = precisions.mean[place]
         else:
-            believed = np.bincount(
-                cast[voted],
-                weights=patterns.counts[voted] * probability[voted, cast[voted]],
-                minlength=evidence.classes,
-            )
-            precision = believed / np.maximum(votes, 1)
+            precision = believed[place] / np.maximum(votes, 1)
         share = votes / votes.sum()
         lifts.append(
             Lift(
@@ -110,3 +111,14 @@ def measure_lifts(
             )
         )
     return tuple(lifts)
+
+
+def _believed_votes(rule: Rule, symbols: Symbols, patterns: Patterns) -> Floats:
+    """Return how many votes of each kind a rule believes to be right, shape (S,)."""
+    believed = np.zeros(len(symbols.label))
+    for block in blocks(len(patterns.counts), symbols.classes):
+        votes = np.asfortranarray(patterns.votes[block])
+        weighed = rule.predict(votes) * patterns.counts[block, None]
+        per_class = symbols.indicator(votes).per_symbol(weighed)
+        believed += per_class[np.arange(len(believed)), symbols.label]
+    return believed

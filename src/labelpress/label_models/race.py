@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -82,7 +82,7 @@ def run_race(
         entered = drawn if by_base_rate else drawn.flat()
         raw[name] = np.zeros((len(evidence.labels), evidence.classes))
         for held in range(_FOLDS):
-            fitted = fit_estimator(name, entered.taught_by(fold != held), seed)
+            fitted = fit_estimator(name, entered.taught_by(fold != held))
             raw[name][fold == held] = fitted.rule.predict(evidence.votes[fold == held])
     for mix, weights in mixes.items():
         raw[mix] = np.sum([raw[part] * weight for part, weight in weights.items()], axis=0)
@@ -156,10 +156,10 @@ def _drawn(evidence: Evidence, seed: int) -> Evidence:
     """Return the evidence with a drawn sample of the patterns, where there are many."""
     patterns = evidence.patterns
     if len(patterns.counts) <= _PATTERNS:
-        return evidence
+        return evidence.sampled(patterns)
     rng = np.random.default_rng(seed)
     rows = np.sort(
         rng.choice(len(patterns.counts), size=_PATTERNS, p=patterns.counts / patterns.rows)
     )
     share = np.ones(_PATTERNS, dtype=np.int64)
-    return replace(evidence, patterns=Patterns(patterns.votes[rows], share))
+    return evidence.sampled(Patterns(patterns.votes[rows], share))

@@ -52,6 +52,12 @@ def checked_votes(
     return matrix
 
 
+def narrow(votes: VoteMatrix, classes: int) -> VoteMatrix:
+    """Return votes in the narrowest type that holds the classes, as a vote matrix is stored."""
+    kind = np.dtype(np.int8 if classes <= np.iinfo(np.int8).max else np.int16)
+    return votes.astype(kind) if votes.dtype.itemsize > kind.itemsize else votes
+
+
 def checked_classes(classes: int) -> int:
     """Return the number of classes; raises `LabelpressError` unless it is 2 to 32,767."""
     if not 2 <= classes <= MOST_CLASSES:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from labelpress.label_models.dawid_skene import Symbols
 from labelpress.label_models.precision import learn_precisions
 from labelpress.label_models.rules import LogLinear, TieBreak, VoteShares
 
@@ -26,7 +25,7 @@ def fit_weighted_majority(evidence: Evidence) -> TieBreak:
     precision = learn_precisions(evidence).mean
     classes = evidence.classes
     weight = np.log(precision * (classes - 1) / (1 - precision))
-    cast = Symbols.of([evidence.patterns.votes, evidence.votes], classes)
+    cast = evidence.symbols()
     vectors = {
         (int(j), int(k)): weight[j, k] * np.eye(1, classes, k)[0]
         for j, k in zip(cast.heuristic, cast.label, strict=True)

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from labelpress.label_models import fit_label_model, fit_patterns
-from labelpress.label_models.dawid_skene import Expected, expect_votes
 from labelpress.label_models.near_copies import find_near_copies
 from labelpress.label_models.rules import merge
-from labelpress.votes import count_patterns
+from labelpress.votes import count_patterns, merge_patterns
 
 A = -1
 
@@ -120,18 +119,22 @@ def test_a_collapse_is_refused_with_a_sentence():
     assert model.predict_proba(votes)[:, 1].mean() == pytest.approx(0.05, abs=0.05)
 
 
-def test_em_on_the_workers_gives_the_same_model():
+@pytest.mark.parametrize("model", ["dawid-skene", "auto"])
+def test_em_on_the_workers_gives_the_same_model(model):
     """The E-step summed over partitions is the E-step over all rows."""
     rng = np.random.default_rng(8)
     truth = rng.integers(0, 3, 600)
     votes = simulate(rng, truth, [0.8, 0.7, 0.6, 0.7], [0.8] * 4, 3)
-    parts = [votes[:200], votes[200:450], votes[450:]]
+    parts = [count_patterns(part) for part in (votes[:200], votes[200:450], votes[450:])]
 
-    def everywhere(parameters, symbols) -> Expected:
-        sums = [expect_votes(parameters, symbols, part, np.ones(len(part))) for part in parts]
-        return sums[0] + sums[1] + sums[2]
+    class Scattered:
+        rows = 600
 
-    settings = {"classes": 3, "base_rate": None, "heuristics": list("abcd"), "model": "dawid-skene"}
-    here = fit_patterns(count_patterns(votes), None, **settings)
-    there = fit_patterns(count_patterns(votes), None, everywhere=everywhere, **settings)
+        def total(self, statistic):
+            first, second, third = (statistic(part) for part in parts)
+            return first + second + third
+
+    settings = {"classes": 3, "base_rate": None, "heuristics": list("abcd"), "model": model}
+    here = fit_patterns(merge_patterns(parts), None, **settings)
+    there = fit_patterns(merge_patterns(parts), None, everywhere=Scattered(), **settings)
     np.testing.assert_allclose(here.predict_proba(votes), there.predict_proba(votes), atol=0.01)
