@@ -33,6 +33,8 @@ class HeuristicNote:
     owner: str | None
     why: str | None
     code: str
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """The parts of the fingerprint by name."""
     quarantined: bool = False
     quarantine_reason: str = ""
 

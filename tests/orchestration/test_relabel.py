@@ -158,7 +158,7 @@ class TestDryRun:
 
         summary = run_flow(SECOND, "dry-run").result().summary
 
-        assert "| `short` | 3 | edited since the last printing |" in summary
+        assert "| `short` | 3 | edited: its rule changed |" in summary
         assert "core minutes" in summary
         assert "Probable churn: " in summary
         assert sorted(str(p) for p in (project.path / "store").rglob("*")) == before

@@ -11,16 +11,23 @@ from rich.text import Text
 from labelpress.analysis import analyze
 from labelpress.classes import Classes
 from labelpress.heuristics import check_columns, check_separable, load_heuristics
+from labelpress.manifest import read_manifest
 from labelpress.project import read_project
 from labelpress.sources.columns import agree
 from labelpress.sources.listing import list_source
 from labelpress.sources.reading import read_footer, read_rows
+from labelpress.stages.forecast import is_edited, why_missing
 from labelpress.stages.plan import SEPARABILITY_ROWS
+from labelpress.store import Store
 from labelpress.test_set import read_test_set
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
+    from labelpress.analysis import HeuristicStats
+    from labelpress.heuristics import Heuristic
     from labelpress.project import Project
 
 
@@ -57,7 +64,7 @@ def show_check(uri: str, rows: int, console: Console) -> None:
             f"{stats.coverage:.1%}",
             f"{stats.overlap:.1%}",
             f"{stats.conflict:.1%}",
-            "" if stats.accuracy is None else f"{stats.accuracy:.1%}",
+            _accuracy(stats),
             "" if speed is None else f"{speed:.2f}",
         )
         shown = ", ".join(ids[position] for position in stats.examples) or "none"
@@ -65,12 +72,43 @@ def show_check(uri: str, rows: int, console: Console) -> None:
     console.print(table)
     console.print("Rows on which each votes, for example:")
     console.print(examples)
+    _show_recomputed(project, heuristics, console)
     silent = [s.name for s in analysis.heuristics if s.coverage == 0]
     if silent:
         console.print(f"Never votes on this sample: {', '.join(silent)}.", markup=False)
     console.print(
         f"The project is valid: {sample.width} columns, {len(classes)} classes; at least one "
         f"heuristic votes on {analysis.coverage:.1%} of the sample.",
+        markup=False,
+    )
+
+
+def _accuracy(stats: HeuristicStats) -> str:
+    """Return accuracy with its interval, in points: an accuracy on four rows says little."""
+    if stats.accuracy is None or stats.accuracy_low is None or stats.accuracy_high is None:
+        return ""
+    low, high = stats.accuracy_low, stats.accuracy_high
+    return f"{stats.accuracy:.0%} ({100 * low:.0f}-{100 * high:.0f})"
+
+
+def _show_recomputed(project: Project, heuristics: Sequence[Heuristic], console: Console) -> None:
+    """Say which heuristics a run would cast again on rows that are published, and why."""
+    store = Store(project.store_uri, project.settings.store.storage_options)
+    versions = store.labels.versions()
+    base = read_manifest(store.files, versions[-1].run) if versions else None
+    if base is None:
+        return
+    known = {note.name: note for note in base.heuristics}
+    edited = [heuristic for heuristic in heuristics if is_edited(heuristic, known)]
+    for heuristic in edited:
+        console.print(
+            f"A run would cast {heuristic.name} on all {len(base.partitions)} partitions: "
+            f"{why_missing(heuristic, known)}.",
+            markup=False,
+        )
+    kept = len(heuristics) - len(edited)
+    console.print(
+        f"It would reuse the stored cells of {kept} heuristics on unchanged partitions.",
         markup=False,
     )
 

@@ -138,6 +138,8 @@ class Heuristic:
     """Hex digest of everything that can change a vote, and of nothing else."""
     code: str = field(default="", repr=False)
     """Its source text, for people."""
+    facts: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+    """The parts of its fingerprint by name, so that an edit can be told in words."""
     bundle: Bundle | None = field(default=None, repr=False)
     """Where it came from; a process that runs it apart loads it from here again."""
 

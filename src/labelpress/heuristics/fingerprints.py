@@ -49,6 +49,14 @@ def fingerprint(
     `reach` is what its Python code depends on, or None where no Python code casts its votes;
     `apart` tells heuristics apart whose sources do not.
     """
+    text = json.dumps(
+        content(definition, reach, bundle) | {"apart": apart}, sort_keys=True, default=str
+    )
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def content(definition: Definition, reach: Reach | None, bundle: Bundle) -> dict[str, Any]:
+    """Return what a fingerprint is taken of, by kind."""
     content: dict[str, Any] = {
         "meaning": MEANING,
         "kind": definition.rule.kind,
@@ -56,7 +64,6 @@ def fingerprint(
         "version": definition.version,
         "reads": definition.reads,
         "rule": _rule(definition),
-        "apart": apart,
     }
     packages = set() if reach is None else set(reach.packages)
     if isinstance(definition.rule, Expression | Keywords | Regex | Lookup):
@@ -66,8 +73,7 @@ def fingerprint(
         content["trees"] = reach.trees
         content["files"] = _files(reach, bundle)
     content["packages"] = {name: package_version(name) for name in sorted(packages)}
-    text = json.dumps(content, sort_keys=True, default=str)
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    return content
 
 
 def package_version(package: str) -> str:

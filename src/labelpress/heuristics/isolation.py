@@ -16,12 +16,14 @@ import signal
 import subprocess
 import sys
 import threading
+import weakref
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Self
 
 from labelpress.errors import HeuristicError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     import polars as pl
@@ -58,6 +60,7 @@ class Sandbox:
         self._child: subprocess.Popen[bytes] | None = None
         self._loaded: tuple[str, Classes] | None = None
         self._lock = threading.Lock()
+        self._end: Callable[[], object] = lambda: None
 
     def __enter__(self) -> Self:
         return self
@@ -112,6 +115,8 @@ class Sandbox:
                 start_new_session=True,  # so that what a function started dies with it
                 env={**os.environ, "POLARS_MAX_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"},
             )
+            # Also when the sandbox is forgotten, or the worker ends.
+            self._end = weakref.finalize(self, _end, self._child)
         late = (
             f"{heuristic.name} was stopped: its project or resources took more than "
             f"{STARTING_SECONDS:g} s to load"
@@ -156,15 +161,8 @@ class Sandbox:
             timer.cancel()
 
     def _stop(self) -> None:
-        child, self._child, self._loaded = self._child, None, None
-        if child is None:
-            return
-        _kill(child)
-        for pipe in (child.stdin, child.stdout):
-            if pipe is not None:
-                with contextlib.suppress(BrokenPipeError):
-                    pipe.close()
-        child.wait()
+        self._child, self._loaded = None, None
+        self._end()
 
 
 def send(pipe: IO[bytes], message: Any) -> None:
@@ -185,6 +183,15 @@ def receive(pipe: IO[bytes]) -> Any:
     if len(content) < length:
         raise EOFError
     return pickle.loads(content)  # noqa: S301  # from our own child or parent, never from a store
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    _kill(child)
+    for pipe in (child.stdin, child.stdout):
+        if pipe is not None:
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
+    child.wait()
 
 
 def _kill(child: subprocess.Popen[bytes]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ from labelpress.heuristics.definitions import (
     Regex,
     Snorkel,
 )
+from labelpress.heuristics.edits import facts
 from labelpress.heuristics.own_row import refuse_other_rows
 from labelpress.heuristics.reach import Reach, Sources
 from labelpress.heuristics.reads import columns_read
@@ -107,6 +109,7 @@ def _named(
             definition, reach, bundle, apart=name if lost else None
         ),
         code=sources.source_of(MODULE, name),
+        facts=facts(definition, reach, bundle),
         bundle=bundle,
     )
 
@@ -190,18 +193,14 @@ def _tell_apart(found: list[Heuristic], sources: Sources) -> list[Heuristic]:
             out.append(heuristic)
             continue
         out.append(
-            Heuristic(
-                name=heuristic.name,
-                definition=heuristic.definition,
-                columns=heuristic.columns,
+            replace(
+                heuristic,
                 fingerprint=fingerprints.fingerprint(
                     heuristic.definition,
                     _reach(heuristic.name, heuristic.definition, sources),
                     heuristic.bundle or sources.bundle,
                     apart=heuristic.name,
                 ),
-                code=heuristic.code,
-                bundle=heuristic.bundle,
             )
         )
     return out

@@ -63,6 +63,8 @@ class Reach:
 
     definitions: dict[tuple[str, int], str] = field(default_factory=dict)
     """Normalised syntax trees by module and position; only the texts count."""
+    names: dict[tuple[str, int], str] = field(default_factory=dict)
+    """For people: what each of these statements binds."""
     packages: set[str] = field(default_factory=set)
     """Top-level names of the packages used that are not part of the project."""
     texts: set[str] = field(default_factory=set)
@@ -74,6 +76,14 @@ class Reach:
     def trees(self) -> list[str]:
         """The normalised trees, without regard to where they stand."""
         return sorted(self.definitions.values())
+
+    @property
+    def named_trees(self) -> dict[str, list[str]]:
+        """The normalised trees by what they bind."""
+        found: dict[str, list[str]] = {}
+        for key, tree in sorted(self.definitions.items()):
+            found.setdefault(self.names[key], []).append(tree)
+        return found
 
 
 class Sources:
@@ -216,6 +226,7 @@ class Sources:
             return
         clean = _normalised(statement, named)
         found.definitions[key] = ast.dump(clean)
+        found.names[key] = _described(module.name, statement, named)
         for always in module.always:
             self._add(found, module, always)
         for bound in module.imports.values():
@@ -241,6 +252,17 @@ class Sources:
                 self._add_name(found, module, name) or name in local.stored or name in _BUILTINS
             ):
                 self._add_module(found, module.name)
+
+
+def _described(module: str, statement: ast.stmt, named: str | None) -> str:
+    """Name a statement as a person would: by what it binds."""
+    if named is not None:
+        return "its own code"
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return f"{module}.{statement.name}"
+    targets = getattr(statement, "targets", [getattr(statement, "target", None)])
+    bound = [target.id for target in targets if isinstance(target, ast.Name)]
+    return f"{module}.{bound[0]}" if bound else f"module-level code of {module}"
 
 
 class _Names(ast.NodeVisitor):

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from labelpress.heuristics import cast, load_heuristics
+from labelpress.heuristics.edits import describe_edit
 from labelpress.label_models import load
 from labelpress.ledger import SECONDS_PER_HOUR
 from labelpress.sources.reading import read_rows
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from labelpress.bundle import Bundle
     from labelpress.classes import Classes
     from labelpress.cluster import Cluster
+    from labelpress.heuristics import Heuristic
     from labelpress.manifest import HeuristicNote
     from labelpress.partitions import Partition
     from labelpress.runs import Run
@@ -97,7 +99,7 @@ def forecast(run: Run, plan: Plan, cluster: Cluster) -> Forecast:
     )
     common = sum(probe.common for probe in probes.values())
     changed = sum(probe.changed for probe in probes.values())
-    known = {note.name: note.fingerprint for note in base.heuristics} if base else {}
+    known = {note.name: note for note in base.heuristics} if base else {}
     return Forecast(
         cells=tuple(
             (note.name, lacking[note.fingerprint][0], why_missing(note, known))
@@ -111,11 +113,19 @@ def forecast(run: Run, plan: Plan, cluster: Cluster) -> Forecast:
     )
 
 
-def why_missing(note: HeuristicNote, known: Mapping[str, str]) -> str:
-    """Say why cells of a heuristic are missing; `known` are the published fingerprints by name."""
-    if note.fingerprint in known.values():
+def why_missing(heuristic: Heuristic | HeuristicNote, known: Mapping[str, HeuristicNote]) -> str:
+    """Say why cells of a heuristic are missing; `known` are the published ones by name."""
+    if not is_edited(heuristic, known):
         return "new or changed partitions"
-    return "edited since the last printing" if note.name in known else "new heuristic"
+    if heuristic.name not in known:
+        return "new heuristic"
+    edit = describe_edit(known[heuristic.name].facts, heuristic.facts)
+    return f"edited: {edit}" if edit else "edited"
+
+
+def is_edited(heuristic: Heuristic | HeuristicNote, known: Mapping[str, HeuristicNote]) -> bool:
+    """Say whether no published heuristic, under whatever name, casts these votes."""
+    return heuristic.fingerprint not in {earlier.fingerprint for earlier in known.values()}
 
 
 def _rows_lacking(plan: Plan) -> dict[str, tuple[int, int]]:

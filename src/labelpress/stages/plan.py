@@ -340,4 +340,5 @@ def _note(heuristic: Heuristic) -> HeuristicNote:
         owner=heuristic.owner,
         why=heuristic.why,
         code=heuristic.code,
+        facts=heuristic.facts,
     )
