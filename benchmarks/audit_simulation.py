@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from labelpress.certify import CohortConfidence, certify, wilson
+from labelpress.certify import CohortConfidence, certify
+from labelpress.intervals import wilson
 from labelpress.label_models import fit_label_model
 
 if TYPE_CHECKING:

@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from scipy.special import betaincinv, chdtrc, ndtri
+from scipy.special import chdtrc
 
 from labelpress.errors import LabelpressError
+from labelpress.intervals import clopper_pearson, wilson
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,6 +31,9 @@ _CLEARLY = 2.58
 
 _CHANCE = 0.001
 """Audits spread over the cohorts so unevenly that chance does it this rarely were not uniform."""
+
+_WIDE = 0.1
+"""An interval wider than this is called wide wherever it is shown."""
 
 _LEAST_RESPONSE = 0.8
 """Below this share of answered audits, those who did not answer could decide the accuracy."""
@@ -62,6 +66,11 @@ class Certificate:
     status: Status
     width_vs_wilson: float | None
     """Width over that of Wilson's interval on the same audits."""
+
+    @property
+    def wide(self) -> bool:
+        """Whether the interval is too wide to praise anything: more than ten points."""
+        return self.high - self.low > _WIDE
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON."""
@@ -104,10 +113,31 @@ def certify(
 
     Raises `LabelpressError` where the arrays do not fit together or a cohort is not known.
     """
-    _check(correct, confidence, cohorts, population)
     put = asked if isinstance(asked, int) else sum(asked.values())
+    response = min(1.0, len(correct) / put) if put else None
+    return certify_part(
+        correct, confidence, cohorts, population, response, level=level, reserved=reserved
+    )
+
+
+def certify_part(
+    correct: NDArray[np.bool_],
+    confidence: NDArray[np.float64],
+    cohorts: NDArray[np.str_],
+    population: Mapping[str, CohortConfidence],
+    response: float | None,
+    *,
+    level: float = 0.95,
+    reserved: bool = True,
+) -> Certificate:
+    """
+    Do what `certify` does where the share of answered audits is known instead of their number.
+
+    A part of the labels (a class, a slice) takes that of all: where a silent row would have
+    belonged is not known.
+    """
+    _check(correct, confidence, cohorts, population)
     audits = len(correct)
-    response = min(1.0, audits / put) if put else None
     if audits == 0:
         return Certificate(None, 0.0, 1.0, 0, response, "none", "uncertified", None)
     groups = _pool(population, cohorts)
@@ -128,22 +158,6 @@ def certify(
         status=status,
         width_vs_wilson=(high - low) / (plain[1] - plain[0]),
     )
-
-
-def wilson(share: float, n: float, level: float = 0.95) -> tuple[float, float]:
-    """Return Wilson's score interval for a share seen in `n` draws; n need not be whole."""
-    z = float(ndtri(0.5 + level / 2))
-    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + (z / (2 * n)) ** 2)
-    return max(0.0, centre - half), min(1.0, centre + half)
-
-
-def clopper_pearson(right: float, n: float, level: float = 0.95) -> tuple[float, float]:
-    """Return the exact interval for `right` of `n` draws; never covers less than `level`."""
-    tail = (1 - level) / 2
-    low = float(betaincinv(right, n - right + 1, tail)) if right > 0 else 0.0
-    high = float(betaincinv(right + 1, n - right, 1 - tail)) if right < n else 1.0
-    return low, high
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,6 +27,9 @@ class CohortLabels:
     """Over the labelled rows."""
     confidence_sumsq: float
 
+    def __add__(self, other: CohortLabels) -> CohortLabels:
+        return CohortLabels(*(getattr(self, n) + getattr(other, n) for n in CohortLabels.__slots__))
+
 
 @dataclass(frozen=True, slots=True)
 class LabelCounts:
@@ -39,6 +42,8 @@ class LabelCounts:
     by_expert: int
     """Rows whose label is an expert's answer."""
     cohorts: Mapping[str, CohortLabels]
+    by_label: Mapping[str, Mapping[str, CohortLabels]] = field(default_factory=dict)
+    """For each class that labels rows, those rows, by cohort."""
 
 
 def label_rows(
@@ -82,40 +87,34 @@ def count_labels(frame: pl.DataFrame, classes: Classes) -> LabelCounts:
     """Add up the labels of a partition."""
     known = frame.filter(pl.col("label").is_not_null())
     by_class = dict(known.group_by("label").len().iter_rows())
-    per_cohort = (
-        frame.group_by("cohort")
-        .agg(
-            pl.len().alias("rows"),
-            pl.col("label").is_not_null().sum().alias("labelled"),
-            pl.col("confidence").filter(pl.col("label").is_not_null()).sum().alias("total"),
-            (pl.col("confidence") ** 2).filter(pl.col("label").is_not_null()).sum().alias("square"),
-        )
-        .sort("cohort")
-    )
+    by_label = known.partition_by("label", as_dict=True, maintain_order=False)
     return LabelCounts(
         rows=frame.height,
         labelled=known.height,
         by_class=tuple(int(by_class.get(name, 0)) for name in classes.names),
         by_expert=int((frame["origin"] == "expert").sum()),
-        cohorts={
-            row["cohort"]: CohortLabels(row["rows"], row["labelled"], row["total"], row["square"])
-            for row in per_cohort.iter_rows(named=True)
-        },
+        cohorts=count_cohorts(frame),
+        by_label={str(key[0]): count_cohorts(rows) for key, rows in sorted(by_label.items())},
     )
+
+
+def count_cohorts(frame: pl.DataFrame) -> dict[str, CohortLabels]:
+    """Add up some rows of a label file cohort by cohort, in order of the cohorts."""
+    labelled = pl.col("label").is_not_null()
+    per_cohort = frame.group_by("cohort").agg(
+        pl.len().alias("rows"),
+        labelled.sum().alias("labelled"),
+        pl.col("confidence").filter(labelled).sum().alias("total"),
+        (pl.col("confidence") ** 2).filter(labelled).sum().alias("square"),
+    )
+    return {
+        row["cohort"]: CohortLabels(row["rows"], row["labelled"], row["total"], row["square"])
+        for row in per_cohort.sort("cohort").iter_rows(named=True)
+    }
 
 
 def add_counts(parts: list[LabelCounts], classes: Classes) -> LabelCounts:
     """Add the label counts of several partitions."""
-    cohorts: dict[str, CohortLabels] = {}
-    for part in parts:
-        for name, more in part.cohorts.items():
-            had = cohorts.get(name, CohortLabels(0, 0, 0.0, 0.0))
-            cohorts[name] = CohortLabels(
-                had.rows + more.rows,
-                had.labelled + more.labelled,
-                had.confidence_sum + more.confidence_sum,
-                had.confidence_sumsq + more.confidence_sumsq,
-            )
     # A partition written before a class was registered has a shorter count.
     by_class = [
         sum(part.by_class[code] for part in parts if code < len(part.by_class))
@@ -126,8 +125,24 @@ def add_counts(parts: list[LabelCounts], classes: Classes) -> LabelCounts:
         labelled=sum(part.labelled for part in parts),
         by_class=tuple(by_class),
         by_expert=sum(part.by_expert for part in parts),
-        cohorts=dict(sorted(cohorts.items())),
+        cohorts=_add_cohorts([part.cohorts for part in parts]),
+        by_label=_add_groups([part.by_label for part in parts]),
     )
+
+
+def _add_cohorts(parts: list[Mapping[str, CohortLabels]]) -> dict[str, CohortLabels]:
+    total: dict[str, CohortLabels] = {}
+    for part in parts:
+        for cohort, more in part.items():
+            total[cohort] = total[cohort] + more if cohort in total else more
+    return dict(sorted(total.items()))
+
+
+def _add_groups(
+    parts: list[Mapping[str, Mapping[str, CohortLabels]]],
+) -> dict[str, dict[str, CohortLabels]]:
+    names = sorted({name for part in parts for name in part})
+    return {name: _add_cohorts([part.get(name, {}) for part in parts]) for name in names}
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,6 +106,8 @@ class Manifest:
     entries: tuple[LabelEntry, ...] = ()
     gone_parts: tuple[str, ...] = ()
     certificate: Mapping[str, Any] = field(default_factory=dict)
+    certificates: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Of parts of the labels: `labels`, by the class that labels a row."""
     verdict: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -242,14 +244,20 @@ def _partition(row: Mapping[str, Any]) -> Partition:
 
 def _entry(row: Mapping[str, Any]) -> LabelEntry:
     counts = json.loads(row["counts"])
-    cohorts = {name: CohortLabels(**c) for name, c in counts.pop("cohorts").items()}
+    cohorts = _cohorts(counts.pop("cohorts"))
     by_class = tuple(counts.pop("by_class"))
+    # Manifests of early versions lack the counts by label.
+    by_label = {name: _cohorts(rows) for name, rows in counts.pop("by_label", {}).items()}
     return LabelEntry(
         row["part"],
         row["path"],
         row["size"],
         row["rows"],
         row["key"],
-        LabelCounts(**counts, by_class=by_class, cohorts=cohorts),
+        LabelCounts(**counts, by_class=by_class, cohorts=cohorts, by_label=by_label),
         Change(**json.loads(row["change"])),
     )
+
+
+def _cohorts(data: Mapping[str, Any]) -> dict[str, CohortLabels]:
+    return {name: CohortLabels(**cohort) for name, cohort in data.items()}

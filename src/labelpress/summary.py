@@ -32,6 +32,8 @@ class Summary:
     coverage: float
     churn: float | None
     certificate: Certificate
+    parts: tuple[tuple[str, Certificate], ...]
+    """Certificates of parts of the labels, each with what the part is."""
     conflict: float
     simulated: bool
     """Whether an oracle answered in the experts' place."""
@@ -82,6 +84,7 @@ def summarise(
         coverage=counts.labelled / max(counts.rows, 1),
         churn=change.churn,
         certificate=Certificate.from_json(manifest.certificate),
+        parts=part_certificates(manifest),
         conflict=manifest.conflict,
         simulated=simulated,
         model_accuracy=evaluation.accuracy if evaluation else None,
@@ -97,6 +100,12 @@ def summarise(
         costs=costs,
         cumulative_usd=cumulative_usd,
     )
+
+
+def part_certificates(manifest: Manifest) -> tuple[tuple[str, Certificate], ...]:
+    """Return the certificates of the classes, each with a name for people."""
+    labels = manifest.certificates.get("labels", {})
+    return tuple((f"labelled {name}", Certificate.from_json(one)) for name, one in labels.items())
 
 
 def metrics(summary: Summary, manifest: Manifest) -> dict[str, float | None]:
@@ -152,20 +161,31 @@ def headline(summary: Summary) -> str:
 
 
 def accuracy_text(certificate: Certificate) -> str:
-    """Return an accuracy interval as text, with its standing."""
+    """
+    Return an accuracy interval in words, its standing first.
+
+    `certified` is said of the interval, not of the labels: a wide one is called wide.
+    """
     if certificate.estimate is None:
-        return certificate.status
-    interval = f"{certificate.estimate:.1%} ({certificate.low:.1%} to {certificate.high:.1%})"
-    return f"{interval}, {certificate.status}"
+        return f"{certificate.status}: no audit was answered"
+    audits = f"{certificate.audits} audit{'' if certificate.audits == 1 else 's'}"
+    match certificate.status:
+        case "approximate":
+            source = f"cross-fitted on {audits} that also taught"
+        case "not certified":
+            source = f"the worst and the best case: only {certificate.response_rate:.0%} answered"
+        case _:
+            source = f"from {audits}"
+    wide = ": wide" if certificate.wide else ""
+    interval = f"{100 * certificate.low:.1f} to {100 * certificate.high:.1f}"
+    return f"{certificate.status}: {certificate.estimate:.1%} ({interval}, {source}{wide})"
 
 
 def markdown(summary: Summary, verdict: Verdict, link: str) -> str:
     """Return the summary artifact of a run, the verdict first; text from the source is escaped."""
     costs = summary.costs
-    expert = "simulated by an oracle" if summary.simulated else "experts"
-    accuracy = (
-        f"{accuracy_text(summary.certificate)} ({summary.certificate.audits} audits, {expert})"
-    )
+    expert = "an oracle, simulated" if summary.simulated else "experts"
+    accuracy = f"{accuracy_text(summary.certificate)}; answers by {expert}"
     parts = f"experts {costs.expert_usd:.2f}, compute {costs.compute_usd:.4f}"
     lines = [
         f"## {_safe(headline(summary))}",
@@ -185,6 +205,10 @@ def markdown(summary: Summary, verdict: Verdict, link: str) -> str:
         f"| cost of this period | {costs.total_usd:.4f} USD ({parts}) |",
         f"| hand-labelling the new rows | {costs.hand_usd:.2f} USD (modelled) |",
         f"| cost so far | {summary.cumulative_usd:.2f} USD |",
+        "",
+        "| part of the labels | accuracy |",
+        "|---|---|",
+        *[f"| {_safe(name)} | {accuracy_text(one)} |" for name, one in summary.parts],
         "",
         "| check | outcome | |",
         "|---|---|---|",

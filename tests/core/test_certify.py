@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from labelpress.certify import Certificate, CohortConfidence, certify, clopper_pearson, wilson
+from labelpress.certify import Certificate, CohortConfidence, certify
 from labelpress.errors import LabelpressError
+from labelpress.intervals import clopper_pearson, wilson
 
 
 def population_of(confidence, cohort="all"):

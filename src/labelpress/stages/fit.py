@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from labelpress.audits import FEWEST_RESERVED
 from labelpress.base_rate import measure_base_rate
+from labelpress.cross_fit import FEWEST_ANSWERS, cross_predict
 from labelpress.label_models import Answered, fit_patterns, load
 from labelpress.refit import evidence_says, must_refit
 from labelpress.stages.vote import voting
@@ -37,6 +39,9 @@ class Fitted:
     model: LabelModel
     answers: pl.DataFrame
     """The answers that match their rows, with their votes as a list column."""
+    out_of_fold: np.ndarray | None = None
+    """Of the teaching answers, shape (a, K), each from a fit without it; None where reserved audits
+    are enough or teaching ones too few."""
 
 
 def fit_labels(run: Run, voted: Voted, answers: pl.DataFrame, cluster: Cluster) -> Fitted:
@@ -80,7 +85,26 @@ def fit_labels(run: Run, voted: Voted, answers: pl.DataFrame, cluster: Cluster) 
         ),
         model,
         answers,
+        _out_of_fold(run, voted, answers, answered, base_rate),
     )
+
+
+def _out_of_fold(
+    run: Run,
+    voted: Voted,
+    answers: pl.DataFrame,
+    answered: Answered,
+    base_rate: BaseRate,
+) -> np.ndarray | None:
+    """Predict every teaching answer without it, where only that can tell the accuracy."""
+    enough = int(answers["reserved"].sum()) >= FEWEST_RESERVED
+    if enough or int(answered.audit.sum()) < FEWEST_ANSWERS:
+        return None
+
+    def fit(patterns: Patterns, taught_by: Answered) -> LabelModel:
+        return _fit(run, patterns, taught_by, base_rate, voted.manifest)
+
+    return cross_predict(answered, fit, voted.patterns, run.project.settings.seed)
 
 
 def _fit(
@@ -98,16 +122,26 @@ def _fit(
 
 
 def cohort_rows(run: Run, manifest: Manifest) -> dict[str, int]:
-    """Return the rows of each cohort: as published, and what has come since as this period's."""
+    """
+    Return the rows of each cohort that the source has now.
+
+    A partition keeps the cohorts it was published with; what it has more belongs to this period,
+    and what it has less is taken from all its cohorts alike, since nobody has looked yet which
+    rows are gone. Cohorts of partitions that are gone are gone.
+    """
     base = run.base_manifest
+    published = {entry.part: entry.counts.cohorts for entry in base.entries} if base else {}
     rows: dict[str, int] = {}
-    for entry in base.entries if base else ():
-        for cohort, labels in entry.counts.cohorts.items():
-            rows[cohort] = rows.get(cohort, 0) + labels.rows
-    fresh = manifest.rows - sum(rows.values())
-    if fresh > 0 or not rows:
-        rows[manifest.period] = rows.get(manifest.period, 0) + max(fresh, 0)
-    return dict(sorted(rows.items()))
+    for partition in manifest.partitions:
+        now = partition.rows - len(manifest.dropped.get(partition.part, ()))
+        before = {name: c.rows for name, c in published.get(partition.part, {}).items()}
+        known = sum(before.values())
+        shrunk = min(1.0, now / known) if known else 1.0
+        before = {name: round(count * shrunk) for name, count in before.items()}
+        before[manifest.period] = before.get(manifest.period, 0) + max(now - known, 0)
+        for name, count in before.items():
+            rows[name] = rows.get(name, 0) + count
+    return dict(sorted(item for item in rows.items() if item[1] or len(rows) == 1))
 
 
 def _known_cohorts(cohorts: pl.Series, rows: Mapping[str, int], period: str) -> pl.Series:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from labelpress.certify import Certificate, CohortConfidence, certify
 from labelpress.label_models import load
 from labelpress.labels import Change, add_counts, compare, count_labels, label_rows
 from labelpress.manifest import LabelEntry
 from labelpress.row_index import read_index
+from labelpress.stages.audit import audit_labels
 from labelpress.stages.fit import vote_matrix
 from labelpress.stages.vote import voting
 from labelpress.vote_files import read_votes
@@ -57,7 +57,6 @@ class Candidate:
     """The answers used, with their votes."""
     counts: LabelCounts
     change: Change
-    certificate: Certificate
     paired_audits: int
     paired_gain: float | None
     paired_error: float | None
@@ -114,16 +113,18 @@ def write_labels(
     gone = tuple(sorted(set(published) - {entry.part for entry in entries}))
     change = _total_change(run, entries, [published[part] for part in gone], cluster)
     counts = add_counts([entry.counts for entry in entries], run.classes)
-    certificate = _certify(run, fitted, counts)
+    certificates = audit_labels(run, fitted, counts)
     paired = _paired(run, fitted, cluster)
     return Candidate(
         manifest=manifest.with_(
-            entries=entries, gone_parts=gone, certificate=certificate.to_json()
+            entries=entries,
+            gone_parts=gone,
+            certificate=certificates.overall.to_json(),
+            certificates=certificates.parts_to_json(),
         ),
         answers=fitted.answers,
         counts=counts,
         change=change,
-        certificate=certificate,
         paired_audits=len(paired),
         paired_gain=float(paired.mean()) if len(paired) else None,
         paired_error=float(paired.std(ddof=1) / np.sqrt(len(paired))) if len(paired) > 1 else None,
@@ -223,39 +224,6 @@ def compare_all(after: tuple[str, ...], files: Files, before: tuple[str, ...]) -
         return pl.concat([files.read_parquet(f"labels/{path}", columns=columns) for path in paths])
 
     return compare(table(before), table(after)) if before and after else Change()
-
-
-def _certify(run: Run, fitted: Fitted, counts: LabelCounts) -> Certificate:
-    """Judge the candidate by the reserved audits; what it says of them never learnt from them."""
-    manifest = fitted.manifest
-    reserved = fitted.answers.filter(pl.col("reserved"))
-    votes = vote_matrix(reserved, run.classes, len(manifest.heuristics))
-    labelled = (votes != -1).any(axis=1)
-    probabilities = fitted.model.predict_proba(votes[labelled])
-    cohorts = {
-        name: CohortConfidence(c.labelled, c.confidence_sum, c.confidence_sumsq)
-        for name, c in counts.cohorts.items()
-        if c.labelled
-    }
-    first = min(cohorts, default=manifest.period)
-    audited = [c if c in cohorts else first for c in reserved["cohort"].to_list()]
-    return certify(
-        correct=probabilities.argmax(axis=1) == reserved["code"].to_numpy()[labelled],
-        confidence=probabilities.max(axis=1),
-        cohorts=np.array(audited, dtype=np.str_)[labelled],
-        population=cohorts,
-        asked=_asked(run, manifest, labelled),
-    )
-
-
-def _asked(run: Run, manifest: Manifest, labelled: np.ndarray) -> int:
-    """Count the reserved audits that were put and should be answered by now, labelled rows only."""
-    asks = run.store.asks.read(manifest.asks_version)
-    answers = run.store.answers.read(manifest.answers_version).filter(pl.col("label").is_not_null())
-    due = asks.filter(pl.col("reserved") & (pl.col("period") <= manifest.period))
-    silent = due.join(answers, on="ask_id", how="anti")["row_id"].n_unique()
-    share = float(labelled.mean()) if len(labelled) else 1.0
-    return int(labelled.sum()) + round(silent * share)
 
 
 def _paired(run: Run, fitted: Fitted, cluster: Cluster) -> np.ndarray:

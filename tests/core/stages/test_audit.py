@@ -1,0 +1,64 @@
+"""The label stage certifies what it wrote by answers that taught nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from labelpress.certify import Certificate
+from labelpress.stages import answers
+
+
+@pytest.fixture(name="large")
+def _large(project):
+    """Let the small project have 120 rows, some of them labelled wrongly, and a large budget."""
+    for part in range(3):
+        rows = [
+            (f"{part}-{i}", "please subscribe" if i % 2 else "nice", i % 5, gold)
+            for i in range(40)
+            for gold in ["spam" if i % 2 == (i % 7 != 0) else "ham"]
+        ]
+        project.write(f"day-{part + 1}.parquet", rows)
+    project.configure("budget = 6", "budget = 60")
+    return project
+
+
+def test_reserved_audits_certify_overall_and_per_class(large, cluster):
+    """The answers of the first period judge the labels of the second."""
+    first = large.print(cluster)
+    second = large.print(cluster, period="2026-03-09")
+
+    assert first.gated.manifest.certificate["status"] == "uncertified"
+    manifest = second.gated.manifest
+    overall = Certificate.from_json(manifest.certificate)
+    parts = [Certificate.from_json(part) for part in manifest.certificates["labels"].values()]
+    assert (overall.status, overall.response_rate) == ("certified", 1.0)
+    assert 15 <= overall.audits <= 20
+    assert sum(part.audits for part in parts) == overall.audits
+    assert list(manifest.certificates["labels"]) == ["ham", "spam"]
+
+
+def test_without_reserved_audits_the_interval_is_approximate(large, cluster):
+    """Audits that also taught, each judged by a model that has not seen it."""
+    large.configure("budget = 60", "budget = 60\nreserved_share = 0.0")
+    large.print(cluster)
+    second = large.print(cluster, period="2026-03-09")
+
+    overall = Certificate.from_json(second.gated.manifest.certificate)
+    assert overall.status == "approximate"
+    assert 20 <= overall.audits <= 30
+    assert 0.5 < overall.estimate < 1
+
+
+def test_a_reprint_does_not_count_what_its_period_has_just_asked(large, cluster, monkeypatch):
+    """Those asks are open, not unanswered; a period later they would be."""
+    large.print(cluster)
+    second = large.print(cluster, period="2026-03-09")
+    monkeypatch.setattr(answers, "answer_open_asks", lambda *_, **__: 0)
+    large.edit("< 12", "< 13")
+    reprinted = large.print(cluster, period="2026-03-09", mode="reprint")
+    third = large.print(cluster, period="2026-03-16", publish=False)
+
+    assert second.gated.manifest.certificate["response_rate"] == 1.0
+    assert reprinted.gated.manifest.certificate["response_rate"] == 1.0
+    assert third.gated.manifest.certificate["status"] == "not certified"
+    assert third.gated.manifest.certificate["response_rate"] == pytest.approx(0.5, abs=0.05)
