@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from labelpress.label_models.rules import LogLinear, VoteShares, blocks, row_sums, row_tops
+from labelpress.label_models.rules import LogLinear, VoteShares, blocks, row_sums
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from numpy.typing import NDArray
 
     from labelpress.label_models.contract import Floats
     from labelpress.label_models.evidence import Evidence
@@ -118,16 +116,16 @@ def fit_dawid_skene(evidence: Evidence, abstain: Abstain, prior: Floats | None) 
         return maximise(expected + known, symbols, abstain, prior)
 
     weights = patterns.counts.astype(np.float64) * (evidence.rows / max(patterns.rows, 1))
-    indicator = symbols.indicator(patterns.votes)
+    sample = Ballots(symbols.indicator(patterns.votes), weights)
     start = VoteShares(np.full(evidence.classes, 1e-3 / evidence.classes)).predict(patterns.votes)
     start *= weights[:, None]
-    first = m_step(Expected(indicator.per_symbol(start), start.sum(axis=0), 0.0))
-    fitted = _run(first, lambda now: expect(now, symbols, indicator, weights), m_step)
+    first = m_step(Expected(sample.votes.per_symbol(start), start.sum(axis=0), 0.0))
+    fitted = _run(first, lambda now: expect(now, symbols, (sample,)), m_step)
     if evidence.everywhere is not None:
-        votes = evidence.everywhere
+        everything = evidence.everywhere.map(partial(ballots, symbols))
         polished = _run(
             fitted.parameters,
-            lambda now: votes.total(partial(expect_votes, now, symbols)),
+            lambda now: everything.total(partial(expect, now, symbols)),
             m_step,
             _FULL_PASSES,
         )
@@ -147,37 +145,46 @@ def fit_dawid_skene(evidence: Evidence, abstain: Abstain, prior: Floats | None) 
     )
 
 
-def expect_votes(parameters: Parameters, symbols: Symbols, patterns: Patterns) -> Expected:
-    """Run the E-step on patterns block by block; what a worker does with its partitions."""
-    total = Expected(
-        np.zeros((len(symbols.label), len(parameters.prior))), parameters.prior * 0, 0.0
+@dataclass(frozen=True, slots=True)
+class Ballots:
+    """A block of patterns as the E-step reads it."""
+
+    votes: Indicator
+    """Shape (P, S)."""
+    counts: Floats
+    """Shape (P,)."""
+
+
+def ballots(symbols: Symbols, patterns: Patterns) -> tuple[Ballots, ...]:
+    """Prepare patterns for the E-step, block by block."""
+    return tuple(
+        Ballots(symbols.indicator(patterns.votes[block]), patterns.counts[block].astype(np.float64))
+        for block in blocks(len(patterns.counts), symbols.classes)
     )
-    for block in blocks(len(patterns.counts), symbols.classes):
-        total += expect(
-            parameters, symbols, symbols.indicator(patterns.votes[block]), patterns.counts[block]
-        )
+
+
+def expect(parameters: Parameters, symbols: Symbols, cast: tuple[Ballots, ...]) -> Expected:
+    """Run the E-step on some ballots; what a worker does with its partitions."""
+    intercept, added = parameters.logits(symbols)
+    total = Expected(np.zeros_like(added), np.zeros_like(intercept), 0.0)
+    for block in cast:
+        total += _expect(intercept, added, block)
     return total
 
 
-def expect(
-    parameters: Parameters,
-    symbols: Symbols,
-    votes: Indicator,
-    counts: Floats | NDArray[np.int64],
-) -> Expected:
-    """Run the E-step on distinct patterns, shape (P, S), each occurring `counts` times."""
-    intercept, added = parameters.logits(symbols)
-    if len(counts) == 0:
+def _expect(intercept: Floats, added: Floats, cast: Ballots) -> Expected:
+    if len(cast.counts) == 0:
         return Expected(np.zeros_like(added), np.zeros_like(intercept), 0.0)
-    logits = votes.per_row(added)
-    logits += intercept
-    top = row_tops(logits)
-    logits -= top[:, None]
+    # class by class: NumPy works along rows of a few classes many times slower than down them
+    logits = np.array(cast.votes.per_row(added).T, order="C")
+    logits += intercept[:, None]
+    top = logits.max(axis=0)
+    logits -= top
     posterior = np.exp(logits, out=logits)
-    total = row_sums(posterior)
-    posterior *= (counts / total)[:, None]
-    likelihood = float((counts * (np.log(total) + top)).sum())
-    return Expected(votes.per_symbol(posterior), posterior.sum(axis=0), likelihood)
+    total = row_sums(posterior.T)
+    posterior *= cast.counts / total
+    likelihood = float((cast.counts * (np.log(total) + top)).sum())
+    return Expected(cast.votes.per_symbol(posterior.T), posterior.sum(axis=1), likelihood)
 
 
 def maximise(

@@ -1,10 +1,14 @@
-"""Sums over all vote patterns, wherever they lie; only the sums travel."""
+"""Sums over all votes of a source, wherever they lie; only the sums travel."""
 
 from __future__ import annotations
 
+import os
+from abc import ABC, abstractmethod
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from functools import reduce
+from operator import add
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -20,74 +24,84 @@ SAMPLE = 20_000
 """Rows that estimators learn from where there are more distinct patterns; EM then makes a few
 passes over everything."""
 
+_PARTS = 8
+_SMALLEST_PART = 16_384
+"""Patterns in memory are cut by their number alone, so the sums have the same bits on any number
+of cores."""
+
 _ONE = np.int64(1)
 
 
 class Addable(Protocol):
-    """What partitions can be summed in: arrays, or a dataclass of them."""
+    """What parts can be summed in: arrays, or a dataclass of them."""
 
     def __add__(self, other: Any, /) -> Any:
         """Return the sum."""
 
 
+Part = TypeVar("Part")
+Other = TypeVar("Other")
 Sums = TypeVar("Sums", bound=Addable)
 
 
-class Everywhere(Protocol):
-    """All the votes of a source."""
+class Everywhere(ABC, Generic[Part]):
+    """
+    All the votes of a source, in parts: patterns, or what was made of them.
 
-    @property
-    def rows(self) -> int:
-        """The number of rows."""
+    The functions given may be pickled: a module's function, or a `partial` of one. Sums must not
+    depend on how the votes are cut into parts, but for rounding.
+    """
 
-    def total(self, statistic: Callable[[Patterns], Sums]) -> Sums:
-        """
-        Return the sum of a statistic over parts of the patterns.
+    __slots__ = ()
+    rows: int
+    """The number of rows."""
 
-        `statistic` may be pickled: a module's function, or a `partial` of one. It must be additive:
-        how the patterns are split, and which are counted together, changes rounding only.
-        """
+    @abstractmethod
+    def map(self, change: Callable[[Part], Other]) -> Everywhere[Other]:
+        """Return the same votes with each part changed, once or whenever they are summed."""
 
-
-@dataclass(frozen=True, slots=True)
-class InMemory:
-    """Patterns that are at hand."""
-
-    patterns: Patterns
-
-    @property
-    def rows(self) -> int:
-        """The number of rows."""
-        return self.patterns.rows
-
-    def total(self, statistic: Callable[[Patterns], Sums]) -> Sums:
-        """Return the statistic of the patterns."""
-        return statistic(self.patterns)
+    @abstractmethod
+    def total(self, statistic: Callable[[Part], Sums]) -> Sums:
+        """Return the sum of a statistic over the parts."""
 
 
 @dataclass(frozen=True, slots=True)
-class WithMergedCopies:
-    """The same votes, in which every group of near-copies speaks once."""
+class InMemory(Everywhere[Part]):
+    """Parts that are at hand, worked on by as many threads as there are cores."""
 
-    votes: Everywhere
-    groups: tuple[tuple[int, ...], ...]
+    rows: int
+    parts: tuple[Part, ...]
 
-    @property
-    def rows(self) -> int:
-        """The number of rows."""
-        return self.votes.rows
+    @staticmethod
+    def of(patterns: Patterns) -> InMemory[Patterns]:
+        """Cut patterns into parts, at least one."""
+        size = max(_SMALLEST_PART, -(-len(patterns.counts) // _PARTS))
+        starts = range(0, max(len(patterns.counts), 1), size)
+        parts = (
+            Patterns(patterns.votes[start : start + size], patterns.counts[start : start + size])
+            for start in starts
+        )
+        return InMemory(patterns.rows, tuple(parts))
 
-    def total(self, statistic: Callable[[Patterns], Sums]) -> Sums:
-        """Return the sum of a statistic over the merged votes."""
-        return self.votes.total(partial(_of_merged, statistic, self.groups))
+    def map(self, change: Callable[[Part], Other]) -> Everywhere[Other]:
+        """Change the parts now."""
+        return InMemory(self.rows, tuple(_each(change, self.parts)))
+
+    def total(self, statistic: Callable[[Part], Sums]) -> Sums:
+        """Return the sum of a statistic over the parts, in their order."""
+        return reduce(add, _each(statistic, self.parts))
 
 
-def _of_merged(
-    statistic: Callable[[Patterns], Sums],
-    groups: tuple[tuple[int, ...], ...],
-    patterns: Patterns,
-) -> Sums:
-    return statistic(Patterns(merge(patterns.votes, groups), patterns.counts))
+def _each(function: Callable[[Part], Other], parts: tuple[Part, ...]) -> list[Other]:
+    if len(parts) == 1:
+        return [function(parts[0])]
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
+        return list(threads.map(function, parts))
+
+
+def merge_copies(groups: tuple[tuple[int, ...], ...], patterns: Patterns) -> Patterns:
+    """Return the patterns in which every group of near-copies speaks once."""
+    return Patterns(merge(patterns.votes, groups), patterns.counts)
 
 
 def count_cast(classes: int, patterns: Patterns) -> NDArray[np.int64]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from labelpress.label_models.everywhere import WithMergedCopies, count_cast
+from labelpress.label_models.everywhere import InMemory, count_cast, merge_copies
 from labelpress.label_models.rules import merge
 from labelpress.label_models.symbols import Symbols
 from labelpress.votes import Patterns
@@ -32,7 +32,7 @@ class Evidence:
     has the others."""
     cast: NDArray[np.int64]
     """How often each heuristic votes for each class in all the source, shape (m, K)."""
-    everywhere: Everywhere | None
+    everywhere: Everywhere[Patterns] | None
     """All the votes, where `patterns` is a sample of them."""
     votes: VoteMatrix
     """Votes of the answered rows, shape (a, m)."""
@@ -54,6 +54,13 @@ class Evidence:
     def heuristics(self) -> int:
         """The number of heuristics."""
         return int(self.patterns.votes.shape[1])
+
+    @property
+    def all_votes(self) -> Everywhere[Patterns]:
+        """The votes of all the source."""
+        if self.everywhere is None:
+            return InMemory.of(self.patterns)
+        return self.everywhere
 
     @property
     def rows(self) -> int:
@@ -78,20 +85,13 @@ class Evidence:
 
     def merged(self, groups: tuple[tuple[int, ...], ...]) -> Evidence:
         """Return the evidence in which every group of near-copies speaks once."""
-        patterns = Patterns(merge(self.patterns.votes, groups), self.patterns.counts)
-        everywhere = None
-        if self.everywhere is None:
-            cast = count_cast(self.classes, patterns)
-        else:
-            everywhere = WithMergedCopies(self.everywhere, groups)
-            cast = everywhere.total(partial(count_cast, self.classes))
-        return replace(
+        merged = replace(
             self,
-            patterns=patterns,
-            cast=cast,
-            everywhere=everywhere,
+            patterns=merge_copies(groups, self.patterns),
+            everywhere=self.everywhere and self.everywhere.map(partial(merge_copies, groups)),
             votes=merge(self.votes, groups),
         )
+        return replace(merged, cast=merged.all_votes.total(partial(count_cast, self.classes)))
 
     def flat(self) -> Evidence:
         """Return the same evidence under a uniform base rate."""

@@ -49,7 +49,7 @@ def fit_patterns(
     heuristics: Sequence[str],
     model: ModelName = "auto",
     seed: int = 0,
-    everywhere: Everywhere | None = None,
+    everywhere: Everywhere[Patterns] | None = None,
 ) -> FittedModel:
     """
     Fit a label model on distinct vote patterns and their counts.
@@ -62,7 +62,7 @@ def fit_patterns(
     """
     checked_votes(patterns.votes, checked_classes(classes), heuristics)
     if everywhere is None and len(patterns.counts) > SAMPLE:
-        everywhere = InMemory(patterns)
+        everywhere = InMemory.of(patterns)
         patterns = draw_patterns(patterns, SAMPLE / patterns.rows, np.random.default_rng(seed))
     evidence = _gather(patterns, everywhere, answered, classes, base_rate, heuristics)
     rule, report = _fit_rule(evidence, model, heuristics, seed)
@@ -171,14 +171,14 @@ def _fit_rule(
 
 def _gather(
     patterns: Patterns,
-    everywhere: Everywhere | None,
+    everywhere: Everywhere[Patterns] | None,
     answered: Answered | None,
     classes: int,
     base_rate: Floats | None,
     heuristics: Sequence[str],
 ) -> Evidence:
     """Check everything an estimator will look at."""
-    cast = (everywhere or InMemory(patterns)).total(partial(count_cast, classes))
+    cast = (everywhere or InMemory.of(patterns)).total(partial(count_cast, classes))
     given = base_rate is not None
     rates = checked_base_rate(
         np.full(classes, 1 / classes) if base_rate is None else base_rate, classes

@@ -10,7 +10,6 @@ import numpy as np
 from scipy.special import betaln
 
 from labelpress.label_models.contract import Lift
-from labelpress.label_models.everywhere import InMemory
 from labelpress.label_models.rules import blocks
 from labelpress.label_models.symbols import Symbols
 
@@ -81,10 +80,9 @@ def measure_lifts(evidence: Evidence, rule: Rule, heuristics: Sequence[str]) -> 
     With answers the precision is the shrunk one; without, the share of votes that the model itself
     believes. A heuristic that votes for several classes gets the mean over its votes.
     """
-    everywhere = evidence.everywhere or InMemory(evidence.patterns)
     symbols = Symbols.of(evidence.cast > 0)
     believed = np.zeros(evidence.cast.shape)
-    believed[symbols.heuristic, symbols.label] = everywhere.total(
+    believed[symbols.heuristic, symbols.label] = evidence.all_votes.total(
         partial(_believed_votes, rule, symbols)
     )
     precisions = learn_precisions(evidence) if len(evidence.labels) else None

@@ -54,11 +54,12 @@ class VoteShares:
 
     def predict(self, votes: VoteMatrix) -> Floats:
         """Return class probabilities, shape (n, K)."""
-        counts = np.tile(self.base_rate, (len(votes), 1))
+        counts = np.repeat(self.base_rate[:, None], len(votes), axis=1)
         columns = np.ascontiguousarray(votes.T)
-        for label in range(len(self.base_rate)):
-            counts[:, label] += (columns == label).sum(axis=0, dtype=np.int16)
-        return np.asarray(counts / row_sums(counts)[:, None])
+        for label in range(len(counts)):
+            counts[label] += (columns == label).sum(axis=0, dtype=np.int16)
+        counts /= row_sums(counts.T)
+        return counts.T
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON."""
@@ -97,13 +98,13 @@ class LogLinear:
 
     def logits(self, votes: VoteMatrix) -> Floats:
         """Return logits, shape (n, K)."""
+        if self.joint is not None:
+            logits = np.array((self.joint.indicator(votes) @ self.joint_weights).T, order="C")
+            logits += self.intercept[:, None]
+            return logits.T
         result = np.empty((len(votes), len(self.intercept)))
         for block in blocks(len(votes), len(self.intercept)):
             logits = result[block]
-            if self.joint is not None:
-                logits[:] = self.joint.indicator(votes[block]) @ self.joint_weights
-                logits += self.intercept
-                continue
             logits[:] = self.intercept
             for heuristic, cast in enumerate(np.ascontiguousarray(votes[block].T)):
                 place = self.index[heuristic][cast]
@@ -274,8 +275,12 @@ def rule_from_json(data: dict[str, Any]) -> Rule:
 
 def softmax(logits: Floats) -> Floats:
     """Return probabilities from logits, shape (n, K), row by row with the same bits."""
-    odds = np.exp(logits - row_tops(logits)[:, None])
-    return np.asarray(odds / row_sums(odds)[:, None])
+    # class by class: NumPy works along rows of a few classes many times slower than down them
+    odds = np.array(logits.T, order="C")
+    odds -= odds.max(axis=0)
+    np.exp(odds, out=odds)
+    odds /= row_sums(odds.T)
+    return odds.T
 
 
 def blocks(rows: int, classes: int) -> Iterator[slice]:
@@ -294,7 +299,7 @@ def predict_blocks(rule: Rule, votes: VoteMatrix, classes: int) -> Floats:
 
 
 def row_sums(values: NDArray[Number]) -> NDArray[Number]:
-    """Add the columns in their order; many times faster than NumPy along so short an axis."""
+    """Add the columns in their order, in which NumPy adds only where there are many rows."""
     total = values[:, 0].copy()
     for column in range(1, values.shape[1]):
         total += values[:, column]

@@ -102,10 +102,12 @@ class JointVotes:
         size = 1
         while states ** (size + 1) <= _JOINT_VOTES:
             size += 1
-        joint = states**size
-        group = np.arange(heuristics) // size
         groups = -(-heuristics // size)
-        if size == 1 or not 0 < groups * joint <= _MOST_JOINT_VOTES:
+        # as many groups with as few joint votes as will do
+        size = -(-heuristics // max(groups, 1))
+        joint = states**size
+        group = np.arange(heuristics) // max(size, 1)
+        if size < 2 or groups * joint > _MOST_JOINT_VOTES:
             return None
         factor = states ** (np.arange(heuristics) % size)
         label = np.arange(joint) // factor[:, None] % states - 1

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from labelpress.label_models import fit_label_model, fit_patterns
+from labelpress.label_models.everywhere import InMemory
 from labelpress.label_models.near_copies import find_near_copies
 from labelpress.label_models.rules import merge
 from labelpress.votes import count_patterns, merge_patterns
@@ -127,14 +128,9 @@ def test_em_on_the_workers_gives_the_same_model(model):
     votes = simulate(rng, truth, [0.8, 0.7, 0.6, 0.7], [0.8] * 4, 3)
     parts = [count_patterns(part) for part in (votes[:200], votes[200:450], votes[450:])]
 
-    class Scattered:
-        rows = 600
-
-        def total(self, statistic):
-            first, second, third = (statistic(part) for part in parts)
-            return first + second + third
-
     settings = {"classes": 3, "base_rate": None, "heuristics": list("abcd"), "model": model}
     here = fit_patterns(merge_patterns(parts), None, **settings)
-    there = fit_patterns(merge_patterns(parts), None, everywhere=Scattered(), **settings)
+    there = fit_patterns(
+        merge_patterns(parts), None, everywhere=InMemory(600, tuple(parts)), **settings
+    )
     np.testing.assert_allclose(here.predict_proba(votes), there.predict_proba(votes), atol=0.01)
