@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import polars as pl
+from rich import box
 from rich.table import Table
 from rich.text import Text
 
@@ -48,22 +49,21 @@ def show_check(uri: str, rows: int, console: Console) -> None:
         row_id=settings.source.id,
     )
     analysis = analyze(sample, heuristics, gold, classes=classes)
-    table = Table(title=f"{project.name}: {len(heuristics)} heuristics on {sample.height} rows")
+    title = f"{project.name}: {len(heuristics)} heuristics on {sample.height} rows (shares in %)"
+    table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("heuristic", no_wrap=True)
-    table.add_column("kind")
-    for heading in ("votes for", "coverage", "overlap", "conflict", "accuracy", "s per M"):
+    for heading in ("votes for", "coverage", "overlap", "conflict", "accuracy", "s/M rows"):
         table.add_column(heading, justify="right")
     ids = sample[settings.source.id].cast(pl.String).to_list()
     examples = Table.grid(padding=(0, 2))
-    for stats, heuristic in zip(analysis.heuristics, heuristics, strict=True):
+    for stats in analysis.heuristics:
         speed = stats.seconds_per_million_rows
         table.add_row(
             stats.name,
-            heuristic.kind,
             Text(", ".join(classes.names[code] for code in stats.polarity) or "nothing"),
-            f"{stats.coverage:.1%}",
-            f"{stats.overlap:.1%}",
-            f"{stats.conflict:.1%}",
+            f"{100 * stats.coverage:.1f}",
+            f"{100 * stats.overlap:.1f}",
+            f"{100 * stats.conflict:.1f}",
             _accuracy(stats),
             "" if speed is None else f"{speed:.2f}",
         )
@@ -88,7 +88,7 @@ def _accuracy(stats: HeuristicStats) -> str:
     if stats.accuracy is None or stats.accuracy_low is None or stats.accuracy_high is None:
         return ""
     low, high = stats.accuracy_low, stats.accuracy_high
-    return f"{stats.accuracy:.0%} ({100 * low:.0f}-{100 * high:.0f})"
+    return f"{100 * stats.accuracy:.0f} ({100 * low:.0f}-{100 * high:.0f})"
 
 
 def _show_recomputed(project: Project, heuristics: Sequence[Heuristic], console: Console) -> None:
