@@ -34,6 +34,8 @@ class Audits:
     """The probability of that label, shape (a,)."""
     cohorts: NDArray[np.str_]
     """Shape (a,)."""
+    slices: Mapping[str, NDArray[np.bool_]]
+    """For each slice which audits belong to it, each of shape (a,)."""
     response: float | None
     """Answered over asked; None where nothing was asked."""
     reserved: bool
@@ -55,24 +57,34 @@ class Certificates:
     overall: Certificate
     labels: Mapping[str, Certificate]
     """By the class that labels a row: how often that label is right."""
+    slices: Mapping[str, Certificate]
+    """By the name of the slice."""
 
     def parts_to_json(self) -> dict[str, dict[str, Any]]:
         """Return those of the parts as plain JSON."""
-        return {"labels": {name: asdict(one) for name, one in self.labels.items()}}
+        return {
+            "labels": {name: asdict(one) for name, one in self.labels.items()},
+            "slices": {name: asdict(one) for name, one in self.slices.items()},
+        }
 
 
 def certify_labels(audits: Audits, counts: LabelCounts, classes: Classes) -> Certificates:
     """
-    Certify a label set overall and per class.
+    Certify a label set overall, per class and per slice.
 
     The parts share the audits, so their 95 % hold for each by itself, not for all at once.
     """
     codes = dict(zip(classes.names, range(len(classes)), strict=True))
+    nowhere = np.zeros(len(audits), dtype=bool)
     return Certificates(
         overall=_certify(audits, np.ones(len(audits), dtype=bool), counts.cohorts),
         labels={
             name: _certify(audits, audits.labels == codes[name], cohorts)
             for name, cohorts in counts.by_label.items()
+        },
+        slices={
+            name: _certify(audits, audits.slices.get(name, nowhere), cohorts)
+            for name, cohorts in counts.by_slice.items()
         },
     )
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
+from labelpress.slices import MOST_VALUES, attribute_of, crowded, members
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from numpy.typing import NDArray
 
@@ -44,6 +47,10 @@ class LabelCounts:
     cohorts: Mapping[str, CohortLabels]
     by_label: Mapping[str, Mapping[str, CohortLabels]] = field(default_factory=dict)
     """For each class that labels rows, those rows, by cohort."""
+    by_slice: Mapping[str, Mapping[str, CohortLabels]] = field(default_factory=dict)
+    """For each declared slice its rows, by cohort."""
+    crowded: tuple[str, ...] = ()
+    """Attributes with too many values to be slices."""
 
 
 def label_rows(
@@ -83,8 +90,15 @@ def label_rows(
     )
 
 
-def count_labels(frame: pl.DataFrame, classes: Classes) -> LabelCounts:
-    """Add up the labels of a partition."""
+def without(frame: pl.DataFrame, dropped: Collection[int]) -> pl.DataFrame:
+    """Return the rows of a partition but those at some positions."""
+    return frame.filter(~pl.int_range(pl.len()).is_in(list(dropped)))
+
+
+def count_labels(
+    frame: pl.DataFrame, classes: Classes, slices: pl.DataFrame | None = None
+) -> LabelCounts:
+    """Add up the labels of a partition; `slices` sorts the same rows (see `sort_rows`)."""
     known = frame.filter(pl.col("label").is_not_null())
     by_class = dict(known.group_by("label").len().iter_rows())
     by_label = known.partition_by("label", as_dict=True, maintain_order=False)
@@ -95,6 +109,10 @@ def count_labels(frame: pl.DataFrame, classes: Classes) -> LabelCounts:
         by_expert=int((frame["origin"] == "expert").sum()),
         cohorts=count_cohorts(frame),
         by_label={str(key[0]): count_cohorts(rows) for key, rows in sorted(by_label.items())},
+        by_slice={}
+        if slices is None
+        else {name: count_cohorts(frame.filter(mask)) for name, mask in members(slices)},
+        crowded=() if slices is None else crowded(slices),
     )
 
 
@@ -115,6 +133,10 @@ def count_cohorts(frame: pl.DataFrame) -> dict[str, CohortLabels]:
 
 def add_counts(parts: list[LabelCounts], classes: Classes) -> LabelCounts:
     """Add the label counts of several partitions."""
+    by_slice = _add_groups([part.by_slice for part in parts])
+    values = Counter(attribute_of(name) for name in by_slice)
+    too_many = {name for part in parts for name in part.crowded}
+    too_many |= {name for name, count in values.items() if name and count > MOST_VALUES}
     # A partition written before a class was registered has a shorter count.
     by_class = [
         sum(part.by_class[code] for part in parts if code < len(part.by_class))
@@ -127,6 +149,8 @@ def add_counts(parts: list[LabelCounts], classes: Classes) -> LabelCounts:
         by_expert=sum(part.by_expert for part in parts),
         cohorts=_add_cohorts([part.cohorts for part in parts]),
         by_label=_add_groups([part.by_label for part in parts]),
+        by_slice={n: sums for n, sums in by_slice.items() if attribute_of(n) not in too_many},
+        crowded=tuple(sorted(too_many)),
     )
 
 

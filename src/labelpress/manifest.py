@@ -107,7 +107,9 @@ class Manifest:
     gone_parts: tuple[str, ...] = ()
     certificate: Mapping[str, Any] = field(default_factory=dict)
     certificates: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Of parts of the labels: `labels`, by the class that labels a row."""
+    """Of parts of the labels: `labels`, by the class that labels a row, and `slices`."""
+    slices: Mapping[str, Any] = field(default_factory=dict)
+    """The declared slices, by which the labels were counted."""
     verdict: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -246,15 +248,24 @@ def _entry(row: Mapping[str, Any]) -> LabelEntry:
     counts = json.loads(row["counts"])
     cohorts = _cohorts(counts.pop("cohorts"))
     by_class = tuple(counts.pop("by_class"))
-    # Manifests of early versions lack the counts by label.
+    # Manifests of early versions lack the counts by label and by slice.
     by_label = {name: _cohorts(rows) for name, rows in counts.pop("by_label", {}).items()}
+    by_slice = {name: _cohorts(rows) for name, rows in counts.pop("by_slice", {}).items()}
+    crowded = tuple(counts.pop("crowded", ()))
     return LabelEntry(
         row["part"],
         row["path"],
         row["size"],
         row["rows"],
         row["key"],
-        LabelCounts(**counts, by_class=by_class, cohorts=cohorts, by_label=by_label),
+        LabelCounts(
+            **counts,
+            by_class=by_class,
+            cohorts=cohorts,
+            by_label=by_label,
+            by_slice=by_slice,
+            crowded=crowded,
+        ),
         Change(**json.loads(row["change"])),
     )
 

@@ -19,6 +19,7 @@ from labelpress.heuristics.settings import HeuristicsSettings
 from labelpress.label_models.fitting import ModelName
 from labelpress.ledger import CostsSettings
 from labelpress.periods import ScheduleSettings
+from labelpress.slices import SlicesSettings
 from labelpress.sources.folder import absolute, read_folder
 from labelpress.sources.settings import SourceSettings
 
@@ -113,6 +114,7 @@ class Settings(BaseModel):
     heuristics: HeuristicsSettings = HeuristicsSettings()
     label_model: LabelModelSettings = LabelModelSettings()
     experts: ExpertsSettings = ExpertsSettings()
+    slices: SlicesSettings = SlicesSettings()
     end_model: EndModelSettings = EndModelSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     gate: GateSettings = GateSettings()

@@ -103,9 +103,11 @@ def summarise(
 
 
 def part_certificates(manifest: Manifest) -> tuple[tuple[str, Certificate], ...]:
-    """Return the certificates of the classes, each with a name for people."""
+    """Return the certificates of classes and slices, each with a name for people."""
     labels = manifest.certificates.get("labels", {})
-    return tuple((f"labelled {name}", Certificate.from_json(one)) for name, one in labels.items())
+    named = {f"labelled {name}": one for name, one in labels.items()}
+    named |= manifest.certificates.get("slices", {})
+    return tuple((name, Certificate.from_json(one)) for name, one in named.items())
 
 
 def metrics(summary: Summary, manifest: Manifest) -> dict[str, float | None]:

@@ -17,13 +17,14 @@ COUNTS = LabelCounts(
 )
 
 
-def audits_of(answers, labels, *, response=1.0, reserved=True):
+def audits_of(answers, labels, *, slices=None, response=1.0, reserved=True):
     """Return audits of one cohort with the same confidence everywhere."""
     return Audits(
         np.array(answers),
         np.array(labels),
         np.full(len(answers), 0.9),
         np.full(len(answers), "w1"),
+        slices or {},
         response,
         reserved,
     )
@@ -64,6 +65,7 @@ def test_an_audit_of_the_bootstrap_belongs_to_the_first_cohort():
         np.zeros(40, int),
         np.full(40, 0.9),
         np.full(40, "boot"),
+        {},
         1.0,
         reserved=True,
     )

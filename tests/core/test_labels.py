@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
 from labelpress.classes import Classes
-from labelpress.labels import Change, add_counts, compare, count_labels, label_rows
+from labelpress.labels import (
+    Change,
+    CohortLabels,
+    add_counts,
+    compare,
+    count_labels,
+    label_rows,
+)
 
 CLASSES = Classes(("ham", "spam"))
 
@@ -138,3 +147,27 @@ def test_changes_of_partitions_add_up():
 
     assert total == Change(10, 2, 1, 2, 3)
     assert total.churn == 0.3
+
+
+def test_labels_are_counted_by_class_and_by_slice():
+    """Cohort by cohort, so that a certificate can weigh them."""
+    slices = pl.DataFrame({"new": [True, False, True, False], "lang": ["de", None, "de", "de"]})
+    counts = count_labels(_labelled(), CLASSES, slices)
+    both = add_counts([counts, counts], CLASSES)
+
+    assert counts.by_label["spam"]["w1"] == CohortLabels(1, 1, 0.9, 0.9**2)
+    assert counts.by_slice["new"]["w1"].labelled == 1
+    assert counts.by_slice["new"]["w2"] == CohortLabels(1, 0, 0.0, 0.0)
+    assert {name: sums["w1"].rows for name, sums in both.by_slice.items() if "w1" in sums} == {
+        "lang = de": 2,
+        "lang is null": 2,
+        "new": 2,
+    }
+
+
+def test_an_attribute_crowded_anywhere_is_no_slice():
+    """Half of its rows would be missing from the others' counts."""
+    few = count_labels(_labelled(), CLASSES, pl.DataFrame({"lang": ["a", "a", "b", "b"]}))
+    counts = add_counts([few, replace(few, by_slice={}, crowded=("lang",))], CLASSES)
+
+    assert (counts.by_slice, counts.crowded) == ({}, ("lang",))

@@ -11,11 +11,12 @@ import numpy as np
 import polars as pl
 
 from labelpress.label_models import load
-from labelpress.labels import Change, add_counts, compare, count_labels, label_rows
+from labelpress.labels import Change, add_counts, compare, count_labels, label_rows, without
 from labelpress.manifest import LabelEntry
 from labelpress.row_index import read_index
 from labelpress.stages.audit import audit_labels
 from labelpress.stages.fit import vote_matrix
+from labelpress.stages.slicing import count_again, slicing_of
 from labelpress.stages.vote import voting
 from labelpress.vote_files import read_votes
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from labelpress.manifest import Manifest
     from labelpress.partitions import Partition
     from labelpress.runs import Run
+    from labelpress.slices import Slicing
     from labelpress.stages.fit import Fitted
     from labelpress.tables.files import Files
     from labelpress.tables.publication import LabelTable
@@ -78,6 +80,9 @@ def write_labels(
         {entry.part: entry for entry in run.base_manifest.entries} if run.base_manifest else {}
     )
     overriding = _overriding(fitted.answers)
+    slicing = slicing_of(run, manifest)
+    declared = slicing.settings.model_dump(mode="json") if slicing else {}
+    counted = run.base_manifest is not None and run.base_manifest.slices == declared
     jobs: dict[str, PartToLabel] = {}
     carried: list[LabelEntry] = []
     for partition in manifest.partitions:
@@ -107,13 +112,16 @@ def write_labels(
         run.classes,
         manifest.period,
         run.id,
+        slicing,
         progress=progress,
     )
+    if carried and not counted:
+        carried = count_again(run, manifest, carried, slicing, cluster)
     entries = tuple(sorted([*carried, *written.values()], key=lambda entry: entry.part))
     gone = tuple(sorted(set(published) - {entry.part for entry in entries}))
     change = _total_change(run, entries, [published[part] for part in gone], cluster)
     counts = add_counts([entry.counts for entry in entries], run.classes)
-    certificates = audit_labels(run, fitted, counts)
+    certificates = audit_labels(run, fitted, counts, slicing, cluster)
     paired = _paired(run, fitted, cluster)
     return Candidate(
         manifest=manifest.with_(
@@ -121,6 +129,7 @@ def write_labels(
             gone_parts=gone,
             certificate=certificates.overall.to_json(),
             certificates=certificates.parts_to_json(),
+            slices=declared,
         ),
         answers=fitted.answers,
         counts=counts,
@@ -141,6 +150,7 @@ def label_partition(
     classes: Classes,
     period: str,
     run: str,
+    slicing: Slicing | None,
 ) -> LabelEntry:
     """Label one partition, compare it with what is published, and write its file, on a worker."""
     partition = job.partition
@@ -149,8 +159,10 @@ def label_partition(
     published = files.read_parquet(f"labels/{job.published}") if job.published else None
     cohorts = _cohorts(index["row_id"], published, period)
     frame = label_rows(index["row_id"], votes, load(label_model), classes, job.answers, cohorts)
+    slices = slicing.read(files, partition) if slicing else None
     if job.dropped:
-        frame = frame.with_row_index().filter(~pl.col("index").is_in(job.dropped)).drop("index")
+        frame = without(frame, job.dropped)
+        slices = None if slices is None else without(slices, job.dropped)
     change = compare(published, frame) if published is not None else Change(new=frame.height)
     written = labels.write(partition.part, run, frame)
     return LabelEntry(
@@ -159,7 +171,7 @@ def label_partition(
         size=written.size,
         rows=frame.height,
         key=job.key,
-        counts=count_labels(frame, classes),
+        counts=count_labels(frame, classes, slices),
         change=change,
     )
 

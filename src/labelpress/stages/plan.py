@@ -16,6 +16,7 @@ from labelpress.manifest import HeuristicNote, Manifest
 from labelpress.partitions import may_be_trusted, split
 from labelpress.row_index import find_duplicates as find_duplicates_in
 from labelpress.row_index import index_rows, locate_rows
+from labelpress.slices import check_columns as check_slices
 from labelpress.sources.columns import agree
 from labelpress.sources.listing import list_source
 from labelpress.sources.reading import inspect, read_rows
@@ -84,6 +85,7 @@ def plan_run(run: Run, frozen: FrozenAnswers, cluster: Cluster) -> Plan:
     heuristics = load_heuristics(run.project.bundle, run.classes)
     known = sorted(set().union(*schemas.values()) - {settings.experts.oracle})
     check_columns(heuristics, known)
+    check_slices(settings.slices, known)
     types = agree(_columns_read(run, heuristics, known), schemas, source)
     dropped: dict[str, list[int]] = {}
     if run.mode != "dry-run":
@@ -204,6 +206,7 @@ def _columns_read(run: Run, heuristics: Sequence[Heuristic], known: Sequence[str
     for heuristic in heuristics:
         wanted |= set(known if heuristic.columns is None else heuristic.columns)
     features = run.project.settings.end_model.features
+    wanted |= run.project.settings.slices.columns
     wanted |= {*features.text, *features.categorical, *features.numeric}
     return sorted(wanted)
 

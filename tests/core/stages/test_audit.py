@@ -62,3 +62,20 @@ def test_a_reprint_does_not_count_what_its_period_has_just_asked(large, cluster,
     assert reprinted.gated.manifest.certificate["response_rate"] == 1.0
     assert third.gated.manifest.certificate["status"] == "not certified"
     assert third.gated.manifest.certificate["response_rate"] == pytest.approx(0.5, abs=0.05)
+
+
+def test_declared_slices_are_certified_also_when_they_are_declared_later(large, cluster):
+    """Labels that are carried over unread are counted by what is declared now."""
+    large.print(cluster)
+    large.configure("[experts]", '[slices]\nattributes = ["stars"]\n[experts]')
+    large.print(cluster, period="2026-03-09")
+    large.configure("[slices]", '[slices]\nwhere = { short = "length(text) < 10" }')
+    third = large.print(cluster, period="2026-03-16")
+
+    manifest = third.gated.manifest
+    slices = manifest.certificates["slices"]
+    assert set(slices) == {"short", *(f"stars = {stars}" for stars in range(5))}
+    assert third.candidate.counts.by_slice["short"]["2026-03-02"].rows == 60
+    assert slices["short"]["audits"] == manifest.certificates["labels"]["ham"]["audits"]
+    stars = [slices[f"stars = {stars}"]["audits"] for stars in range(5)]
+    assert sum(stars) == manifest.certificate["audits"]
