@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from labelpress.votes import Patterns
+from labelpress.votes import draw_patterns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from labelpress.label_models import Answered, LabelModel
+    from labelpress.votes import Patterns
 
 FOLDS = 5
 FEWEST_ANSWERS = 20
@@ -35,7 +36,10 @@ def cross_predict(
     `fit` is called five times, with the patterns (a sample of the rows where there are many) and
     the answers of the other folds.
     """
-    drawn = _draw(patterns, seed)
+    drawn = patterns
+    if len(patterns.counts) > MOST_PATTERNS:
+        rng = np.random.default_rng(seed)
+        drawn = draw_patterns(patterns, MOST_PATTERNS / patterns.rows, rng)
     n = len(answered)
     fold = np.random.default_rng([seed, n]).permutation(n) % FOLDS
     found: list[tuple[NDArray[np.bool_], NDArray[np.float64]]] = []
@@ -47,15 +51,6 @@ def cross_predict(
     for inside, predicted in found:
         probabilities[inside] = predicted
     return probabilities
-
-
-def _draw(patterns: Patterns, seed: int) -> Patterns:
-    if len(patterns.counts) <= MOST_PATTERNS:
-        return patterns
-    rng = np.random.default_rng(seed)
-    share = patterns.counts / patterns.counts.sum()
-    rows = np.sort(rng.choice(len(share), size=MOST_PATTERNS, p=share))
-    return Patterns(patterns.votes[rows], np.ones(MOST_PATTERNS, dtype=np.int64))
 
 
 def _subset(answered: Answered, rows: NDArray[np.bool_]) -> Answered:

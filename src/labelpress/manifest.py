@@ -108,6 +108,8 @@ class Manifest:
     certificate: Mapping[str, Any] = field(default_factory=dict)
     certificates: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Of parts of the labels: `labels`, by the class that labels a row, and `slices`."""
+    calibration: Mapping[str, Any] = field(default_factory=dict)
+    """The reliability table of the published probabilities."""
     slices: Mapping[str, Any] = field(default_factory=dict)
     """The declared slices, by which the labels were counted."""
     verdict: Mapping[str, Any] = field(default_factory=dict)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
+from labelpress.calibration import Calibration
 from labelpress.certify import Certificate
 from labelpress.labels import Change, add_counts
 
@@ -34,6 +35,7 @@ class Summary:
     certificate: Certificate
     parts: tuple[tuple[str, Certificate], ...]
     """Certificates of parts of the labels, each with what the part is."""
+    calibration: Calibration | None
     conflict: float
     simulated: bool
     """Whether an oracle answered in the experts' place."""
@@ -85,6 +87,7 @@ def summarise(
         churn=change.churn,
         certificate=Certificate.from_json(manifest.certificate),
         parts=part_certificates(manifest),
+        calibration=Calibration.from_json(manifest.calibration) if manifest.calibration else None,
         conflict=manifest.conflict,
         simulated=simulated,
         model_accuracy=evaluation.accuracy if evaluation else None,
@@ -120,6 +123,7 @@ def metrics(summary: Summary, manifest: Manifest) -> dict[str, float | None]:
         "labels.accuracy": certificate.estimate,
         "labels.accuracy_low": certificate.low if certificate.estimate is not None else None,
         "labels.accuracy_high": certificate.high if certificate.estimate is not None else None,
+        "labels.calibration_error": summary.calibration.error if summary.calibration else None,
         "labels.rows": float(summary.rows),
         "model.accuracy": summary.model_accuracy,
         "model.f1": summary.model_f1,
@@ -183,6 +187,17 @@ def accuracy_text(certificate: Certificate) -> str:
     return f"{certificate.status}: {certificate.estimate:.1%} ({interval}, {source}{wide})"
 
 
+def calibration_text(calibration: Calibration | None) -> str:
+    """Return how far probabilities are from how often they are right, in words."""
+    if calibration is None or calibration.error is None or calibration.by_chance is None:
+        return "unknown: no audit was answered"
+    source = "audits" if calibration.reserved else "cross-fitted answers"
+    return (
+        f"{100 * calibration.error:.1f} points on {calibration.audits} {source} "
+        f"({100 * calibration.by_chance:.1f} would be chance)"
+    )
+
+
 def markdown(summary: Summary, verdict: Verdict, link: str) -> str:
     """Return the summary artifact of a run, the verdict first; text from the source is escaped."""
     costs = summary.costs
@@ -199,6 +214,7 @@ def markdown(summary: Summary, verdict: Verdict, link: str) -> str:
         f"| rows | {summary.rows:,} |",
         f"| coverage | {summary.coverage:.1%} |",
         f"| accuracy of the labels | {accuracy} |",
+        f"| calibration error | {calibration_text(summary.calibration)} |",
         f"| churn | {_share(summary.churn)} |",
         f"| end model | {_share(summary.model_accuracy)}, {summary.model_role or 'not trained'} |",
         f"| cells computed / reused | {summary.cells_computed} / {summary.cells_reused} |",

@@ -47,4 +47,4 @@ def test_many_patterns_are_sampled():
 
     cross_predict(answered(20), fit, Patterns(many, np.full(len(many), 7)), seed=3)
 
-    assert set(sizes) == {(MOST_PATTERNS, MOST_PATTERNS)}
+    assert all(0.9 * MOST_PATTERNS < rows < 1.1 * MOST_PATTERNS for _, rows in sizes)

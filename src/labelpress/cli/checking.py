@@ -14,6 +14,8 @@ from labelpress.classes import Classes
 from labelpress.heuristics import check_columns, check_separable, load_heuristics
 from labelpress.manifest import read_manifest
 from labelpress.project import read_project
+from labelpress.slices import check_columns as check_slices
+from labelpress.slices import sort_rows
 from labelpress.sources.columns import agree
 from labelpress.sources.listing import list_source
 from labelpress.sources.reading import read_footer, read_rows
@@ -41,6 +43,8 @@ def show_check(uri: str, rows: int, console: Console) -> None:
     read_test_set(project, classes)
     sample, gold = read_sample(project, rows)
     check_columns(heuristics, sample.columns)
+    check_slices(settings.slices, sample.columns)
+    sort_rows(sample, settings.slices)
     check_separable(
         sample.head(SEPARABILITY_ROWS),
         heuristics,

@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from labelpress.label_models.collapse import find_collapse
 from labelpress.label_models.estimators import fit_estimator
 from labelpress.label_models.near_copies import find_near_copies
-from labelpress.label_models.race import FEWEST_ANSWERS, best_power, run_race
-from labelpress.label_models.rules import Average, Merged, Tempered
+from labelpress.label_models.race import FEWEST_ANSWERS, run_race
+from labelpress.label_models.rules import Average, Merged, tempered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -122,9 +120,7 @@ def _average(evidence: Evidence, seed: int) -> tuple[Rule, dict[str, Any]]:
         return rule, report
     entrants = {name: name in by_base_rate for name in _AVERAGED} | dict.fromkeys(_SHOWN, True)
     race = run_race(evidence, entrants, {"auto": weights}, refused, seed)
-    power = best_power(
-        race.out_of_fold["auto"], evidence, np.ones(len(evidence.labels), dtype=bool)
-    )
+    recalibration = race.recalibration["auto"]
     report["race"] = race.to_json()
-    report["power"] = power
-    return (rule if power == 1 else Tempered(rule, power)), report
+    report["recalibration"] = recalibration.to_json()
+    return tempered(rule, recalibration.power), report

@@ -18,6 +18,8 @@ from labelpress.label_models.everywhere import SAMPLE, InMemory, count_cast
 from labelpress.label_models.evidence import Evidence, answer_weights
 from labelpress.label_models.fitted import FittedModel
 from labelpress.label_models.precision import measure_lifts
+from labelpress.label_models.race import FEWEST_ANSWERS, run_race
+from labelpress.label_models.rules import tempered
 from labelpress.label_models.vote_checks import (
     checked_base_rate,
     checked_classes,
@@ -162,11 +164,17 @@ def _fit_rule(
         )
     fit = fit_estimator(model, evidence)
     collapsed = find_collapse(fit.rule, evidence)
-    return fit.rule, {
+    report: dict[str, Any] = {
         "members": {model: 1.0},
         "disqualified": {model: collapsed} if collapsed else {},
         "convergence": {model: fit.report} if fit.report else {},
     }
+    if len(evidence.labels) < FEWEST_ANSWERS:
+        return fit.rule, report
+    race = run_race(evidence, {model: True}, {}, report["disqualified"], seed)
+    recalibration = race.recalibration[model]
+    report |= {"race": race.to_json(), "recalibration": recalibration.to_json()}
+    return tempered(fit.rule, recalibration.power), report
 
 
 def _gather(

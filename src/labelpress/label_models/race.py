@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from labelpress.label_models.estimators import fit_estimator
+from labelpress.label_models.recalibration import POWERS, best_power, recalibrate
 from labelpress.label_models.rules import temper
 from labelpress.votes import Patterns
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from labelpress.label_models.contract import Floats
     from labelpress.label_models.estimators import EstimatorName
     from labelpress.label_models.evidence import Evidence
+    from labelpress.label_models.recalibration import Recalibration
 
 _FOLDS = 5
 FEWEST_ANSWERS = 20
@@ -27,7 +29,6 @@ FEWEST_ANSWERS = 20
 _PATTERNS = 2_000
 """Entrants learn from so many drawn rows at most; the race compares, it does not label."""
 
-_POWERS = tuple(float(power) for power in 2.0 ** (np.arange(-8, 9) / 4))
 _TRUST = (0.8, 0.9, 0.95, 0.98, 1.0)
 """Candidate shares of a prediction; the rest is the base rate, so no answer costs infinitely."""
 
@@ -54,6 +55,8 @@ class Race:
     entrants: tuple[Entrant, ...]
     out_of_fold: Mapping[str, Floats]
     """Raw probabilities of the answered rows, shape (a, K), by entrant."""
+    recalibration: Mapping[str, Recalibration]
+    """Whether each entrant's probabilities are to be recalibrated."""
 
     def to_json(self) -> list[dict[str, Any]]:
         """Return the table as plain JSON, best first."""
@@ -91,15 +94,11 @@ def run_race(
         for entrant, probability in raw.items()
     ]
     ranked = sorted(lines, key=lambda line: (line.log_loss, line.name))
-    return Race(tuple(ranked), raw)
-
-
-def best_power(probability: Floats, evidence: Evidence, rows: NDArray[np.bool_]) -> float:
-    """Return the power under which the answers of some rows are likeliest (temperature scaling).
-
-    One number, as in Guo et al. 2017; a penalty worth two answers keeps it near 1.
-    """
-    return _recalibration(probability, evidence, rows)[0]
+    recalibration = {
+        entrant: recalibrate(probability, evidence.labels, evidence.weights, fold)
+        for entrant, probability in raw.items()
+    }
+    return Race(tuple(ranked), raw, recalibration)
 
 
 def _line(
@@ -116,8 +115,7 @@ def _line(
     error = float(np.sqrt((weights**2 * (loss - mean) ** 2).sum()) / weights.sum())
     right = probability.argmax(axis=1) == evidence.labels
     accuracy = float((weights * right).sum() / weights.sum())
-    everything = np.ones(len(own), dtype=bool)
-    power = best_power(probability, evidence, everything)
+    power = best_power(probability, evidence.labels, evidence.weights)
     return Entrant(name, mean, error, accuracy, power, verdict)
 
 
@@ -131,7 +129,7 @@ def _recalibration(
         own = _own(probability[rows], labels, evidence.base_rate, *pair)
         return float(-(weights * np.log(own)).sum()) + 2 * float(np.log(pair[0])) ** 2
 
-    return min(((power, trust) for power in _POWERS for trust in _TRUST), key=cost)
+    return min(((power, trust) for power in POWERS for trust in _TRUST), key=cost)
 
 
 def _own(

@@ -208,6 +208,11 @@ class Tempered:
         return {"rule": "tempered", "power": self.power, "of": self.rule.to_json()}
 
 
+def tempered(rule: Rule, power: float) -> Rule:
+    """Return a rule whose probabilities are raised to a power; the rule itself for 1."""
+    return rule if power == 1 else Tempered(rule, power)
+
+
 @dataclass(frozen=True, slots=True)
 class Merged:
     """A rule that sees each group of near-copies as one heuristic: their majority."""

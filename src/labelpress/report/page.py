@@ -9,7 +9,7 @@ from jinja2 import Environment, StrictUndefined
 
 from labelpress.base_rate import BaseRate
 from labelpress.report.charts import cost_chart, coverage_chart
-from labelpress.summary import accuracy_text, headline
+from labelpress.summary import accuracy_text, calibration_text, headline
 
 if TYPE_CHECKING:
     import polars as pl
@@ -45,6 +45,8 @@ def render_report(
         summary=summary,
         headline=headline(summary),
         accuracy=accuracy_text(summary.certificate),
+        calibration=calibration_text(summary.calibration),
+        recalibration=manifest.label_model.get("diagnostics", {}).get("recalibration"),
         verdict=verdict,
         heuristics=[(s, lifts.get(s["name"], {}), notes[s["name"]]) for s in ranked],
         base_rate=list(

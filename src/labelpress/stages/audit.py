@@ -8,11 +8,13 @@ import numpy as np
 import polars as pl
 
 from labelpress.audits import FEWEST_RESERVED, Audits, certify_labels, response_rate
+from labelpress.calibration import measure_calibration
 from labelpress.stages.fit import vote_matrix
 from labelpress.stages.slicing import slices_of_answers
 
 if TYPE_CHECKING:
     from labelpress.audits import Certificates
+    from labelpress.calibration import Calibration
     from labelpress.cluster import Cluster
     from labelpress.labels import LabelCounts
     from labelpress.runs import Run
@@ -22,14 +24,15 @@ if TYPE_CHECKING:
 
 def audit_labels(
     run: Run, fitted: Fitted, counts: LabelCounts, slicing: Slicing | None, cluster: Cluster
-) -> Certificates:
-    """Certify the candidate's labels by the reserved audits, or else by cross-fitting."""
+) -> tuple[Certificates, Calibration]:
+    """Judge the candidate's labels by the reserved audits, or else by cross-fitting."""
     masks = slices_of_answers(run, fitted, slicing, cluster)
     audits = _reserved(run, fitted, masks)
     if len(audits) < FEWEST_RESERVED and fitted.out_of_fold is not None:
         cross_fitted = _cross_fitted(run, fitted, fitted.out_of_fold, masks)
         audits = cross_fitted if len(cross_fitted) > len(audits) else audits
-    return certify_labels(audits, counts, run.classes)
+    calibration = measure_calibration(audits.confidence, audits.correct, reserved=audits.reserved)
+    return certify_labels(audits, counts, run.classes), calibration
 
 
 def _reserved(run: Run, fitted: Fitted, masks: pl.DataFrame) -> Audits:

@@ -121,7 +121,7 @@ def write_labels(
     gone = tuple(sorted(set(published) - {entry.part for entry in entries}))
     change = _total_change(run, entries, [published[part] for part in gone], cluster)
     counts = add_counts([entry.counts for entry in entries], run.classes)
-    certificates = audit_labels(run, fitted, counts, slicing, cluster)
+    certificates, calibration = audit_labels(run, fitted, counts, slicing, cluster)
     paired = _paired(run, fitted, cluster)
     return Candidate(
         manifest=manifest.with_(
@@ -129,6 +129,7 @@ def write_labels(
             gone_parts=gone,
             certificate=certificates.overall.to_json(),
             certificates=certificates.parts_to_json(),
+            calibration=calibration.to_json(),
             slices=declared,
         ),
         answers=fitted.answers,
