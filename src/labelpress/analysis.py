@@ -21,6 +21,7 @@ from labelpress.errors import HeuristicError
 from labelpress.heuristics.casting import cast
 from labelpress.heuristics.definitions import Definition, Heuristic
 from labelpress.heuristics.loading import labels_of, unbundled
+from labelpress.vote_counts import VoteCounts, count_votes
 from labelpress.votes import Patterns, Votes, count_patterns
 
 if TYPE_CHECKING:
@@ -121,44 +122,34 @@ def heuristic_table(patterns: Patterns, names: Sequence[str]) -> tuple[Heuristic
 
     Without rows every share is 0.
     """
-    return _table(patterns, names, *_ballots(patterns.votes))
+    return _table(count_votes(patterns, int(patterns.votes.max(initial=0)) + 1), names)
 
 
-def _table(
-    patterns: Patterns, names: Sequence[str], cast_votes: NDArray[Any], disputed: NDArray[np.bool_]
-) -> tuple[HeuristicStats, ...]:
-    votes, counts = patterns.votes, patterns.counts
-    rows = max(patterns.rows, 1)
-    others = cast_votes >= 2
-    table = []
-    for place, name in enumerate(names):
-        mine = np.flatnonzero(votes[:, place] != ABSTAIN)
-        weights = counts[mine]
-        table.append(
-            HeuristicStats(
-                name=name,
-                polarity=tuple(np.flatnonzero(np.bincount(votes[mine, place])).tolist()),
-                votes=int(weights.sum()),
-                coverage=int(weights.sum()) / rows,
-                overlap=int(weights[others[mine]].sum()) / rows,
-                # where two voters differ, each voter differs from at least one of them
-                conflict=int(weights[disputed[mine]].sum()) / rows,
-            )
+def _table(counts: VoteCounts, names: Sequence[str]) -> tuple[HeuristicStats, ...]:
+    rows = max(int(counts.rows[0]), 1)
+    return tuple(
+        HeuristicStats(
+            name=name,
+            polarity=tuple(np.flatnonzero(counts.cast[place]).tolist()),
+            votes=int(counts.cast[place].sum()),
+            coverage=int(counts.cast[place].sum()) / rows,
+            overlap=int(counts.overlap[place]) / rows,
+            conflict=int(counts.conflict[place]) / rows,
         )
-    return tuple(table)
+        for place, name in enumerate(names)
+    )
 
 
-def summarize(patterns: Patterns, names: Sequence[str], classes: Classes) -> Analysis:
-    """Return the statistics of a whole set of heuristics from vote patterns."""
-    counts, rows = patterns.counts, max(patterns.rows, 1)
-    cast_votes, disputed = _ballots(patterns.votes)
+def summarize(counts: VoteCounts, names: Sequence[str], classes: Classes) -> Analysis:
+    """Return the statistics of a whole set of heuristics from vote counts."""
+    rows, covered, overlapped, disputed = counts.rows.tolist()
     return Analysis(
-        rows=patterns.rows,
-        coverage=int(counts[cast_votes >= 1].sum()) / rows,
-        overlap=int(counts[cast_votes >= 2].sum()) / rows,
-        conflict=int(counts[disputed].sum()) / rows,
+        rows=rows,
+        coverage=covered / max(rows, 1),
+        overlap=overlapped / max(rows, 1),
+        conflict=disputed / max(rows, 1),
         classes=classes,
-        heuristics=_table(patterns, names, cast_votes, disputed),
+        heuristics=_table(counts, names),
     )
 
 
@@ -186,7 +177,9 @@ def analyze(
     loaded = _loaded(heuristics, known)
     votes = cast(frame, loaded, known)
     truth = None if gold_values is None else _gold_codes(gold_values, known, frame.height)
-    analysis = summarize(count_patterns(votes.matrix), votes.heuristics, known)
+    analysis = summarize(
+        count_votes(count_patterns(votes.matrix), len(known)), votes.heuristics, known
+    )
     return replace(
         analysis,
         heuristics=tuple(
@@ -205,18 +198,6 @@ def wilson(successes: int, trials: int) -> tuple[float, float]:
     # at the ends the formula is exact but for rounding
     low = 0.0 if successes == 0 else centre - half
     return low, 1.0 if successes == trials else centre + half
-
-
-def _ballots(votes: NDArray[np.signedinteger]) -> tuple[NDArray[np.int16], NDArray[np.bool_]]:
-    """Return, for each row of votes, how many there are and whether two of them differ."""
-    cast_votes = np.zeros(len(votes), dtype=np.int16)
-    highest = np.full(len(votes), ABSTAIN, dtype=votes.dtype)
-    lowest = np.full(len(votes), np.iinfo(votes.dtype).max, dtype=votes.dtype)
-    for column in votes.T:  # by column, as votes are stored: no copy of the matrix is made
-        cast_votes += column != ABSTAIN
-        np.maximum(highest, column, out=highest)
-        np.minimum(lowest, column, out=lowest, where=column != ABSTAIN)
-    return cast_votes, (highest != ABSTAIN) & (highest != lowest)
 
 
 def _measured(

@@ -76,6 +76,8 @@ class LabelModelSettings(BaseModel):
     """Which estimator; `auto` is the robust default."""
     refit: Literal["on-drift", "always", "never"] = "on-drift"
     """When the parameters are learnt anew."""
+    max_patterns: int = Field(default=500_000, ge=0)
+    """Distinct vote patterns that the flow's process holds; more stay with the workers."""
 
 
 class EvaluationSettings(BaseModel):

@@ -129,10 +129,12 @@ def partition_patterns(
     return patterns
 
 
-def write_patterns(files: Files, path: str, patterns: Patterns) -> None:
+def write_patterns(
+    files: Files, path: str, patterns: Patterns, metadata: Mapping[str, str] | None = None
+) -> None:
     """Store pattern counts: one column per heuristic, by position, and `count`."""
     columns = {f"{i}": patterns.votes[:, i] for i in range(patterns.votes.shape[1])}
-    files.write_parquet(path, pl.DataFrame(columns | {"count": patterns.counts}))
+    files.write_parquet(path, pl.DataFrame(columns | {"count": patterns.counts}), metadata)
 
 
 def read_patterns(files: Files, path: str, classes: Classes) -> Patterns:

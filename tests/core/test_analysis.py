@@ -13,6 +13,7 @@ from labelpress.analysis import analyze, heuristic_table, summarize, wilson
 from labelpress.classes import Classes
 from labelpress.errors import HeuristicError
 from labelpress.heuristics import heuristic, keywords
+from labelpress.vote_counts import count_votes
 from labelpress.votes import Patterns, count_patterns, merge_patterns
 
 CLASSES = Classes(("ham", "spam"))
@@ -31,7 +32,7 @@ def test_shares_are_of_all_rows():
         "b": ((0, 1), 2, 0.4, 0.4, 0.0),
         "c": ((1,), 3, 0.6, 0.4, 0.2),
     }
-    whole = summarize(count_patterns(VOTES), ["a", "b", "c"], CLASSES)
+    whole = summarize(count_votes(count_patterns(VOTES), 2), ["a", "b", "c"], CLASSES)
     assert (whole.rows, whole.coverage, whole.overlap, whole.conflict) == (5, 0.8, 0.6, 0.2)
 
 
@@ -39,7 +40,8 @@ def test_no_rows_and_no_heuristics_give_zeros():
     """Nothing to count is no division by zero."""
     empty = Patterns(np.empty((0, 2), np.int8), np.empty(0, np.int64))
     assert [s.coverage for s in heuristic_table(empty, ["a", "b"])] == [0.0, 0.0]
-    assert summarize(count_patterns(np.empty((3, 0), np.int8)), [], CLASSES).coverage == 0.0
+    nothing = count_votes(count_patterns(np.empty((3, 0), np.int8)), 2)
+    assert summarize(nothing, [], CLASSES).coverage == 0.0
 
 
 @given(arrays(np.int8, (12, 4), elements=st.integers(-1, 2)), st.integers(0, 12))

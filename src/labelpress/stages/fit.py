@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from labelpress.classes import Classes
     from labelpress.cluster import Cluster
     from labelpress.label_models import LabelModel
+    from labelpress.label_models.everywhere import Everywhere
     from labelpress.manifest import Manifest
     from labelpress.runs import Run
     from labelpress.stages.vote import Voted
@@ -60,8 +61,10 @@ def fit_labels(run: Run, voted: Voted, answers: pl.DataFrame, cluster: Cluster) 
     )
     answered = as_answered(teaching, run.classes, len(manifest.heuristics))
 
-    def fit(given: Answered) -> LabelModel:
-        return _fit(run, voted.patterns, given, base_rate, manifest)
+    learnt_from = voted.votes.learnt_from
+
+    def race(given: Answered) -> LabelModel:
+        return _fit(run, learnt_from, given, base_rate, manifest)
 
     base = run.base_manifest
     kept: LabelModel | None = load(base.label_model) if base else None
@@ -69,12 +72,14 @@ def fit_labels(run: Run, voted: Voted, answers: pl.DataFrame, cluster: Cluster) 
     notes = base.heuristics if base else ()
     decision = must_refit(policy, kept, notes, manifest.heuristics, len(run.classes))
     if decision is None and kept is not None:
-        decision = evidence_says(kept, base_rate, answered, fit, run.project.settings.seed)
+        decision = evidence_says(kept, base_rate, answered, race, run.project.settings.seed)
     model: LabelModel
     if base is not None and kept is not None and decision is not None and not decision.refit:
         model, parameters, fitted_period = kept, base.label_model, base.fitted_period
     else:
-        model = fit(answered)
+        prints = voting(manifest.heuristics)
+        everywhere = voted.votes.everywhere(run, manifest, prints, cluster)
+        model = _fit(run, learnt_from, answered, base_rate, manifest, everywhere)
         parameters, fitted_period = model.to_json(), manifest.period
     return Fitted(
         manifest.with_(
@@ -104,11 +109,16 @@ def _out_of_fold(
     def fit(patterns: Patterns, taught_by: Answered) -> LabelModel:
         return _fit(run, patterns, taught_by, base_rate, voted.manifest)
 
-    return cross_predict(answered, fit, voted.patterns, run.project.settings.seed)
+    return cross_predict(answered, fit, voted.votes.learnt_from, run.project.settings.seed)
 
 
 def _fit(
-    run: Run, patterns: Patterns, answered: Answered, base_rate: BaseRate, manifest: Manifest
+    run: Run,
+    patterns: Patterns,
+    answered: Answered,
+    base_rate: BaseRate,
+    manifest: Manifest,
+    everywhere: Everywhere[Patterns] | None = None,
 ) -> LabelModel:
     return fit_patterns(
         patterns,
@@ -118,6 +128,7 @@ def _fit(
         heuristics=[note.name for note in manifest.heuristics],
         model=run.project.settings.label_model.model,
         seed=run.project.settings.seed,
+        everywhere=everywhere,
     )
 
 

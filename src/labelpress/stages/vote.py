@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from labelpress.analysis import summarize
 from labelpress.errors import UnknownClassError
 from labelpress.heuristics import cast_cells, load_heuristics
 from labelpress.heuristics.isolation import Limits, Sandbox
-from labelpress.manifest import folder
 from labelpress.sources.reading import read_rows
+from labelpress.stages.counting import count_source
 from labelpress.vote_files import (
     Cell,
-    partition_patterns,
-    read_patterns,
     write_cells,
-    write_patterns,
 )
-from labelpress.votes import Patterns, merge_patterns, renew_patterns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -33,6 +29,7 @@ if TYPE_CHECKING:
     from labelpress.manifest import HeuristicNote, Manifest
     from labelpress.partitions import Partition
     from labelpress.runs import Run
+    from labelpress.stages.counting import SourceVotes
     from labelpress.stages.plan import Plan
     from labelpress.tables.files import Files
 
@@ -60,7 +57,7 @@ class Voted:
     """What the vote stage leaves behind."""
 
     manifest: Manifest
-    patterns: Patterns
+    votes: SourceVotes
     """Over the whole source; a quarantined heuristic abstains."""
     heuristic_seconds: Mapping[str, float]
     saved_seconds: float
@@ -116,10 +113,10 @@ def cast_votes(
         for note in manifest.heuristics
     )
     fingerprints = voting(notes)
-    patterns = _count_patterns(run, manifest.partitions, cells, fingerprints, cluster)
+    votes = count_source(run, manifest.partitions, cells, fingerprints, cluster)
     names = [note.name for note in notes]
     seconds = {note.name: by_fingerprint.get(note.fingerprint, 0.0) for note in notes}
-    analysis = summarize(patterns, names, run.classes)
+    analysis = summarize(votes.summary.counts, names, run.classes)
     statistics = tuple(
         {
             "name": note.name,
@@ -140,10 +137,10 @@ def cast_votes(
             cells_reused=reused,
             rows_cast=rows_cast,
             votes_seconds=round(time.perf_counter() - started, 3),
-            conflict_rows=round(analysis.conflict * patterns.rows),
+            conflict_rows=round(analysis.conflict * analysis.rows),
             statistics=statistics,
         ),
-        patterns=patterns,
+        votes=votes,
         heuristic_seconds={name: spent for name, spent in seconds.items() if spent},
         saved_seconds=saved,
         bytes_written=written,
@@ -230,56 +227,3 @@ def _faults(manifest: Manifest, cells: Mapping[str, Mapping[str, Cell]]) -> dict
         for fingerprint, cell in known.items():
             totals[fingerprint] += cell.faults
     return totals
-
-
-def _count_patterns(
-    run: Run,
-    partitions: Sequence[Partition],
-    cells: Mapping[str, Mapping[str, Cell]],
-    fingerprints: tuple[str, ...],
-    cluster: Cluster,
-) -> Patterns:
-    """Count over the whole source: only what came and went, where the base's votes still count."""
-    files, base = run.store.files, run.base_manifest
-    now = {p.part: (p.digest, p.rows, cells[p.digest]) for p in partitions}
-    earlier = None
-    gone: dict[str, tuple[str, int, Mapping[str, Cell]]] = {}
-    if base is not None and voting(base.heuristics) == fingerprints:
-        then = {p.part: (p.digest, p.rows, base.cells[p.digest]) for p in base.partitions}
-        gone = {part: what for part, what in then.items() if now.get(part, "") != what}
-        if files.exists(_patterns_file(base.run)):
-            earlier = read_patterns(files, _patterns_file(base.run), run.classes)
-            now = {part: what for part, what in now.items() if then.get(part) != what}
-    count = partial(_count, run=run, fingerprints=fingerprints, cluster=cluster)
-    if earlier is None:
-        merged = merge_patterns(count(now))
-    else:
-        merged = renew_patterns(earlier, count(now), count(gone))
-    write_patterns(files, _patterns_file(run.id), merged)
-    return merged
-
-
-def _count(
-    items: Mapping[str, tuple[str, int, Mapping[str, Cell]]],
-    *,
-    run: Run,
-    fingerprints: tuple[str, ...],
-    cluster: Cluster,
-) -> list[Patterns]:
-    counted = cluster.map(count_partition, items, run.store.files, fingerprints, run.classes)
-    return list(counted.values())
-
-
-def _patterns_file(run_id: str) -> str:
-    return f"{folder(run_id)}/patterns.parquet"
-
-
-def count_partition(
-    where: tuple[str, int, Mapping[str, Cell]],
-    files: Files,
-    fingerprints: tuple[str, ...],
-    classes: Classes,
-) -> Patterns:
-    """Count the vote patterns of one partition, on a worker."""
-    digest, rows, cells = where
-    return partition_patterns(files, digest, cells, fingerprints, rows, classes)

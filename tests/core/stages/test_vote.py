@@ -150,7 +150,7 @@ def test_a_heuristic_that_is_stopped_leaves_no_cell(project, cluster):
         names = {cell.fingerprint for cell in find_cells(run.store.files, partition.digest)}
         assert (shouting.fingerprint in names) == (partition.part != "day-2.parquet")
         assert len(names) >= 3
-    assert np.all(voted.patterns.votes[:, 3] == -1)
+    assert np.all(voted.votes.learnt_from.votes[:, 3] == -1)
     _, again, _ = _vote(project, cluster)
     assert again.missing == {"day-2.parquet": (shouting.fingerprint,)}
 

@@ -1,0 +1,284 @@
+"""Count the votes of a source on the workers; the patterns stay there where they are many."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import reduce
+from math import ceil, log2
+from operator import add, sub
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from labelpress.label_models.everywhere import SAMPLE, Everywhere, InMemory
+from labelpress.manifest import folder
+from labelpress.stages.worker_votes import OnWorkers, grouped, patterns_of
+from labelpress.vote_counts import VoteCounts, count_votes
+from labelpress.vote_files import (
+    Cell,
+    read_patterns,
+    write_patterns,
+)
+from labelpress.votes import Patterns, draw_patterns, merge_patterns, renew_patterns
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from labelpress.classes import Classes
+    from labelpress.cluster import Cluster
+    from labelpress.manifest import Manifest
+    from labelpress.partitions import Partition
+    from labelpress.runs import Run
+    from labelpress.stages.worker_votes import Where
+    from labelpress.tables.files import Files
+    from labelpress.vote_files import Cell
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a few partitions, or all, tell of their votes; those of several add up."""
+
+    patterns: int
+    """Distinct patterns, counted by partition: never fewer than there are."""
+    counts: VoteCounts
+    sample: Patterns
+    """A share of the rows."""
+
+    def __add__(self, other: Summary) -> Summary:
+        return Summary(
+            self.patterns + other.patterns,
+            self.counts + other.counts,
+            merge_patterns([self.sample, other.sample]),
+        )
+
+    def __sub__(self, gone: Summary) -> Summary:
+        return Summary(
+            self.patterns - gone.patterns,
+            self.counts - gone.counts,
+            renew_patterns(self.sample, [], [gone.sample]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SourceVotes:
+    """The votes of the whole source as the flow's process knows them."""
+
+    summary: Summary
+    patterns: Patterns | None
+    """All distinct patterns; None where there are more than the flow's process may hold."""
+
+    @property
+    def learnt_from(self) -> Patterns:
+        """What estimators learn from: all patterns where they are few, else a sample of rows."""
+        few = self.patterns is not None and len(self.patterns.counts) <= SAMPLE
+        return self.patterns if self.patterns is not None and few else self.summary.sample
+
+    def everywhere(
+        self, run: Run, manifest: Manifest, fingerprints: tuple[str, ...], cluster: Cluster
+    ) -> Everywhere[Patterns] | None:
+        """Return all the votes to sum over; None where `learnt_from` is all of them."""
+        if self.learnt_from is self.patterns:
+            return None
+        rows = int(self.summary.counts.rows[0])
+        if self.patterns is not None:
+            return InMemory.of(self.patterns)
+        found = {p.part: (p.digest, p.rows, manifest.cells[p.digest]) for p in manifest.partitions}
+        groups = grouped(found, len(fingerprints), len(run.classes))
+        return OnWorkers(rows, cluster, groups, (run.store.files, fingerprints, run.classes))
+
+
+def count_source(
+    run: Run,
+    partitions: Sequence[Partition],
+    cells: Mapping[str, Mapping[str, Cell]],
+    fingerprints: tuple[str, ...],
+    cluster: Cluster,
+) -> SourceVotes:
+    """
+    Count the votes of the whole source: only what came and went, where the base's still count.
+
+    Patterns are fetched in batches of at most `[label_model] max_patterns` and merged; once there
+    are more they are let go, and what needs them is summed by the workers.
+    """
+    base = run.base_manifest
+    share = _share(sum(partition.rows for partition in partitions))
+    count = _Count(run, cluster, fingerprints, share)
+    now = {p.part: (p.digest, p.rows, cells[p.digest]) for p in partitions}
+    earlier = _read(run, fingerprints, share)
+    then: dict[str, Where] = {}
+    if earlier is not None and base is not None:
+        then = {p.part: (p.digest, p.rows, base.cells[p.digest]) for p in base.partitions}
+    else:
+        earlier = SourceVotes(count.nothing, count.nothing.sample)
+    new = {part: where for part, where in now.items() if then.get(part) != where}
+    gone = {part: where for part, where in then.items() if now.get(part) != where}
+    added, taken = count.summarize(new), count.summarize(gone)
+    summary = reduce(sub, taken.values(), reduce(add, added.values(), earlier.summary))
+    patterns = earlier.patterns
+    if patterns is not None:
+        lost = count.merge(count.nothing.sample, gone, taken)
+        left = None if lost is None else renew_patterns(patterns, [], [lost])
+        patterns = None if left is None else count.merge(left, new, added)
+    elif summary.patterns <= count.most:
+        patterns = count.merge(count.nothing.sample, now, {})
+    votes = SourceVotes(summary, patterns)
+    _write(run, votes, fingerprints, share)
+    return votes
+
+
+@dataclass(frozen=True, slots=True)
+class _Count:
+    """Counts partitions on the workers."""
+
+    run: Run
+    cluster: Cluster
+    fingerprints: tuple[str, ...]
+    share: float
+
+    @property
+    def most(self) -> int:
+        """How many patterns may be held; a sample's worth always."""
+        return max(self.run.project.settings.label_model.max_patterns, SAMPLE)
+
+    @property
+    def nothing(self) -> Summary:
+        """The summary of no votes."""
+        votes = np.empty((0, len(self.fingerprints)), self.run.classes.dtype)
+        patterns = Patterns(votes, np.empty(0, np.int64))
+        return Summary(0, count_votes(patterns, len(self.run.classes)), patterns)
+
+    def summarize(self, wheres: Mapping[str, Where]) -> dict[str, Summary]:
+        """Return the summaries of groups of partitions."""
+        seed = self.run.project.settings.seed
+        return self.cluster.map(_summarize, self._groups(wheres), *self._place, seed, self.share)
+
+    def merge(
+        self, start: Patterns, wheres: Mapping[str, Where], summaries: Mapping[str, Summary]
+    ) -> Patterns | None:
+        """
+        Add the patterns of partitions to others; None where they are more than may be held.
+
+        Groups that are not summarised are taken for small.
+        """
+        groups = self._groups(wheres)
+        sizes = {name: summaries[name].patterns if summaries else 0 for name in groups}
+        merged: Patterns | None = start
+        for batch in _batches(sizes, self.most):
+            wanted = {name: groups[name] for name in batch}
+            found = self.cluster.map(_merge, wanted, *self._place, self.most)
+            merged = _merge_within(self.most, [merged, *found.values()])
+            if merged is None:
+                break
+        return merged
+
+    @property
+    def _place(self) -> tuple[Files, tuple[str, ...], Classes]:
+        return self.run.store.files, self.fingerprints, self.run.classes
+
+    def _groups(self, wheres: Mapping[str, Where]) -> dict[str, list[Where]]:
+        return grouped(wheres, len(self.fingerprints), len(self.run.classes))
+
+
+def _share(rows: int) -> float:
+    """Return the share of the rows to sample: it halves where they double, so samples stay."""
+    return 1.0 if rows <= SAMPLE else 0.5 ** ceil(log2(rows / SAMPLE))
+
+
+def _batches(sizes: Mapping[str, int], most: int) -> list[list[str]]:
+    """Put groups together as long as they have no more patterns than may be held."""
+    batches: list[list[str]] = []
+    held = 0
+    for name, size in sizes.items():
+        if not batches or held + size > most:
+            batches.append([])
+            held = 0
+        batches[-1].append(name)
+        held += size
+    return batches
+
+
+def _summarize(
+    group: Sequence[Where],
+    files: Files,
+    fingerprints: tuple[str, ...],
+    classes: Classes,
+    seed: int,
+    share: float,
+) -> Summary:
+    """Count the votes of some partitions and draw their part of the sample, on a worker."""
+
+    def of(where: Where) -> Summary:
+        patterns = patterns_of(where, files, fingerprints, classes)
+        # lots of the partition's own, so a partition that stays keeps its rows in the sample
+        own = int.from_bytes(hashlib.blake2b(where[0].encode(), digest_size=8).digest())
+        sample = draw_patterns(patterns, share, np.random.default_rng([seed, own]))
+        return Summary(len(patterns.counts), count_votes(patterns, len(classes)), sample)
+
+    return reduce(add, map(of, group))
+
+
+def _merge(
+    group: Sequence[Where],
+    files: Files,
+    fingerprints: tuple[str, ...],
+    classes: Classes,
+    most: int,
+) -> Patterns | None:
+    """Merge the patterns of some partitions, on a worker."""
+    merged: Patterns | None = patterns_of(group[0], files, fingerprints, classes)
+    for where in group[1:]:
+        merged = _merge_within(most, [merged, patterns_of(where, files, fingerprints, classes)])
+    return merged
+
+
+def _merge_within(most: int, parts: Sequence[Patterns | None]) -> Patterns | None:
+    """Merge patterns; None where any is, or where they are more than may be held."""
+    there = [part for part in parts if part is not None]
+    if len(there) < len(parts):
+        return None
+    merged = merge_patterns(there)
+    return merged if len(merged.counts) <= most else None
+
+
+def _file(run_id: str, name: str) -> str:
+    return f"{folder(run_id)}/{name}.parquet"
+
+
+def _read(run: Run, fingerprints: tuple[str, ...], share: float) -> SourceVotes | None:
+    """Return what the base counted, where the same is asked for now."""
+    base, files = run.base_manifest, run.store.files
+    if base is None or not files.exists(_file(base.run, "sample")):
+        return None
+    metadata = files.parquet_schema(_file(base.run, "sample")).metadata or {}
+    facts = json.loads(metadata[b"labelpress"])
+    if facts["asked"] != _asked(run, fingerprints, share):
+        return None
+    summary = Summary(
+        facts["patterns"],
+        VoteCounts.from_json(facts["counts"], len(run.classes)),
+        read_patterns(files, _file(base.run, "sample"), run.classes),
+    )
+    patterns = None
+    if files.exists(_file(base.run, "patterns")):
+        patterns = read_patterns(files, _file(base.run, "patterns"), run.classes)
+    return SourceVotes(summary, patterns)
+
+
+def _write(run: Run, votes: SourceVotes, fingerprints: tuple[str, ...], share: float) -> None:
+    facts = {
+        "asked": _asked(run, fingerprints, share),
+        "patterns": votes.summary.patterns,
+        "counts": votes.summary.counts.to_json(),
+    }
+    files = run.store.files
+    if votes.patterns is not None:
+        write_patterns(files, _file(run.id, "patterns"), votes.patterns)
+    metadata = {"labelpress": json.dumps(facts)}
+    write_patterns(files, _file(run.id, "sample"), votes.summary.sample, metadata)
+
+
+def _asked(run: Run, fingerprints: tuple[str, ...], share: float) -> list[Any]:
+    settings = run.project.settings
+    return [list(fingerprints), share, settings.seed, settings.label_model.max_patterns]
