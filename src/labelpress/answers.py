@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from labelpress.annotators import settle
+
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from labelpress.annotators import Annotator
     from labelpress.classes import Classes
 
 FROZEN = pl.Schema(
@@ -39,6 +42,8 @@ class FrozenAnswers:
     asks_version: int | None
     rows: pl.DataFrame
     """With the columns of `FROZEN`."""
+    annotators: tuple[Annotator, ...] = ()
+    """Everybody who answered anything."""
 
     @property
     def teaching(self) -> pl.DataFrame:
@@ -51,13 +56,15 @@ class FrozenAnswers:
         return self.rows.filter(pl.col("reserved"))
 
 
-def agree(asks: pl.DataFrame, answers: pl.DataFrame, classes: Classes) -> pl.DataFrame:
+def agree(
+    asks: pl.DataFrame, answers: pl.DataFrame, classes: Classes
+) -> tuple[pl.DataFrame, tuple[Annotator, ...]]:
     """
     Join asks with their answers and settle each row: columns of `FROZEN`, in order of row_id.
 
-    An annotator's last answer to an ask counts; among annotators the most frequent label, in a tie
-    the latest. Skipped asks (no label) count for nothing. Where a row was asked more than once,
-    the last ask that was answered counts.
+    An annotator's last answer to an ask counts; where annotators disagree `settle` decides, and
+    says what it found of each of them. Skipped asks (no label) count for nothing. Where a row was
+    asked more than once, the last ask that was answered counts.
     """
     codes = pl.DataFrame({"label": classes.names, "code": range(len(classes))}).cast(
         {"code": pl.Int64}
@@ -68,27 +75,19 @@ def agree(asks: pl.DataFrame, answers: pl.DataFrame, classes: Classes) -> pl.Dat
         .unique(["ask_id", "annotator"], keep="last", maintain_order=True)
         .join(codes, on="label", how="inner", maintain_order="left")
     )
-    settled = (
-        given.group_by("ask_id", "code")
-        .agg(
-            pl.len().alias("supporters"),
-            pl.col("answered").max(),
-            pl.col("simulated").all(),
-        )
-        .sort("ask_id", "supporters", "answered", "code")
-        .group_by("ask_id", maintain_order=True)
-        .agg(
-            pl.col("code").last(),
-            pl.col("supporters").sum().cast(pl.Int64).alias("annotators"),
-            pl.col("answered").max(),
-            pl.col("simulated").last(),
-        )
+    settled = settle(given, classes)
+    # an answer is as old, and as simulated, as those that say the same
+    supported = given.join(settled.codes, on=["ask_id", "code"], how="semi")
+    rows = (
+        supported.group_by("ask_id")
+        .agg(pl.col("code").first(), pl.col("answered").max(), pl.col("simulated").all())
+        .join(given.group_by("ask_id").agg(pl.len().alias("annotators")), on="ask_id")
     )
     joined = asks.unique("ask_id", keep="first", maintain_order=True).join(
-        settled, on="ask_id", how="inner"
+        rows, on="ask_id", how="inner"
     )
     last = joined.sort("answered", "ask_id").unique("row_id", keep="last", maintain_order=True)
-    return last.select(FROZEN.names()).cast(FROZEN).sort("row_id")
+    return last.select(FROZEN.names()).cast(FROZEN).sort("row_id"), settled.annotators
 
 
 def open_asks(asks: pl.DataFrame, answers: pl.DataFrame, now: datetime) -> pl.DataFrame:

@@ -82,6 +82,8 @@ class Manifest:
     looked_at: float
     """When the source was listed, seconds since the epoch."""
     environment: Mapping[str, str]
+    annotators: tuple[Mapping[str, Any], ...] = ()
+    """Who answered, how much, and how well as far as that can be told."""
     partitions: tuple[Partition, ...] = ()
     schemas: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Column types of each file, by path."""
@@ -226,6 +228,7 @@ def read_manifest(files: Files, run: str) -> Manifest | None:
             "indexed_by": tuple(plain["indexed_by"]),
             "gone_parts": tuple(plain["gone_parts"]),
             "statistics": tuple(plain["statistics"]),
+            "annotators": tuple(plain.get("annotators", ())),
             "partitions": tuple(_partition(row) for row in tables["partitions"]),
             "cells": cells,
             "entries": tuple(_entry(row) for row in tables["entries"]),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
+from labelpress.annotators import Annotator
 from labelpress.calibration import Calibration
 from labelpress.certify import Certificate
 from labelpress.labels import Change, add_counts
@@ -36,6 +37,7 @@ class Summary:
     parts: tuple[tuple[str, Certificate], ...]
     """Certificates of parts of the labels, each with what the part is."""
     calibration: Calibration | None
+    annotators: tuple[Annotator, ...]
     conflict: float
     simulated: bool
     """Whether an oracle answered in the experts' place."""
@@ -87,6 +89,7 @@ def summarise(
         churn=change.churn,
         certificate=Certificate.from_json(manifest.certificate),
         parts=part_certificates(manifest),
+        annotators=tuple(Annotator(**one) for one in manifest.annotators),
         calibration=Calibration.from_json(manifest.calibration) if manifest.calibration else None,
         conflict=manifest.conflict,
         simulated=simulated,
@@ -227,6 +230,7 @@ def markdown(summary: Summary, verdict: Verdict, link: str) -> str:
         "| part of the labels | accuracy |",
         "|---|---|",
         *[f"| {_safe(name)} | {accuracy_text(one)} |" for name, one in summary.parts],
+        *_annotators(summary.annotators),
         "",
         "| check | outcome | |",
         "|---|---|---|",
@@ -235,6 +239,22 @@ def markdown(summary: Summary, verdict: Verdict, link: str) -> str:
         f"MLflow: {link}",
     ]
     return "\n".join(lines)
+
+
+def _annotators(annotators: tuple[Annotator, ...]) -> list[str]:
+    """Return a table of the annotators where there are several."""
+    if len(annotators) < 2:
+        return []
+    return [
+        "",
+        "| annotator | answers | shared | agree with what counts | right (estimated) |",
+        "|---|---|---|---|---|",
+        *[
+            f"| {_safe(one.name)} | {one.answers} | {one.shared} | {_share(one.agreement)} "
+            f"| {_share(one.accuracy)} |"
+            for one in annotators
+        ],
+    ]
 
 
 def _share(value: float | None) -> str:

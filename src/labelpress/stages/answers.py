@@ -22,7 +22,7 @@ def freeze_answers(run: Run, cluster: Cluster) -> FrozenAnswers:
     if run.project.settings.experts.oracle and run.mode != "dry-run":
         answer_open_asks(run.project, run.store, cluster, now=datetime.now(UTC))
     asks_version, answers_version = run.store.asks.version(), run.store.answers.version()
-    rows = agree(
+    rows, annotators = agree(
         run.store.asks.read(asks_version), run.store.answers.read(answers_version), run.classes
     )
-    return FrozenAnswers(answers_version, asks_version, rows)
+    return FrozenAnswers(answers_version, asks_version, rows, annotators)

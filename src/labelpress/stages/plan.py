@@ -113,6 +113,7 @@ def plan_run(run: Run, frozen: FrozenAnswers, cluster: Cluster) -> Plan:
         answers_version=frozen.version,
         asks_version=frozen.asks_version,
         stale_answers=answers.height - located.height,
+        annotators=tuple(annotator.to_json() for annotator in frozen.annotators),
         source_uri=run.project.source_uri,
         source_version=listing.version,
         classes=run.classes.names,
