@@ -11,6 +11,9 @@ import polars as pl
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_ROWS_AT_ONCE = 16_384
+"""Keeps a block in the cache; no result depends on it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Votes:
@@ -48,7 +51,7 @@ def count_patterns(matrix: NDArray[np.signedinteger]) -> Patterns:
     The order of the rows does not matter: the result is sorted. Fastest where the matrix is stored
     by column.
     """
-    return _add_up(matrix, np.ones(len(matrix), dtype=np.int64))
+    return _add_up(matrix, None)
 
 
 def merge_patterns(parts: list[Patterns]) -> Patterns:
@@ -57,14 +60,26 @@ def merge_patterns(parts: list[Patterns]) -> Patterns:
     return _add_up(stacked, np.concatenate([part.counts for part in parts]))
 
 
-def _add_up(matrix: NDArray[np.signedinteger], counts: NDArray[np.int64]) -> Patterns:
+def _add_up(matrix: NDArray[np.signedinteger], counts: NDArray[np.int64] | None) -> Patterns:
+    """Return the distinct rows and the sums of their counts; None counts every row once."""
     if matrix.shape[0] == 0 or matrix.shape[1] == 0:
-        total = np.array([counts.sum()] if counts.sum() else [], dtype=np.int64)
+        rows = len(matrix) if counts is None else int(counts.sum())
+        total = np.array([rows] if rows else [], dtype=np.int64)
         return Patterns(matrix[: len(total)], total)
     bits = max(int(matrix.max()) + 1, 1).bit_length()
-    words = pl.DataFrame(_pack(matrix, bits)).with_columns(pl.Series("counts", counts))
-    names = words.columns[:-1]
-    distinct = words.group_by(names).agg(pl.col("counts").sum()).sort(names)
+    words = pl.DataFrame(_pack(matrix, bits))
+    names = words.columns
+    if counts is None and len(names) == 1:
+        # half the time of grouping and sorting the groups
+        word = np.sort(words.to_series().to_numpy())
+        starts = np.flatnonzero(np.concatenate([[True], word[1:] != word[:-1]]))
+        votes = _unpack([word[starts]], bits, matrix.shape[1], matrix.dtype)
+        return Patterns(votes, np.diff(starts, append=len(word)))
+    summed = pl.len().cast(pl.Int64)
+    if counts is not None:
+        words = words.with_columns(pl.Series("counts", counts))
+        summed = pl.col("counts").sum()
+    distinct = words.group_by(names).agg(summed.alias("counts")).sort(names)
     packed = [distinct.get_column(name).to_numpy() for name in names]
     votes = _unpack(packed, bits, matrix.shape[1], matrix.dtype)
     return Patterns(votes, distinct.get_column("counts").to_numpy())
@@ -75,12 +90,15 @@ def _pack(matrix: NDArray[np.signedinteger], bits: int) -> dict[str, NDArray[np.
     fields = 64 // bits
     packed = {}
     for first in range(0, matrix.shape[1], fields):
-        word = np.zeros(len(matrix), dtype=np.uint64)
-        for column in range(first, first + fields):
-            word <<= np.uint64(bits)
-            if column < matrix.shape[1]:
-                word |= matrix[:, column].astype(np.uint64) + np.uint64(1)  # abstain wraps to 0
-        packed[str(first)] = word
+        words = np.zeros(len(matrix), dtype=np.uint64)
+        for start in range(0, len(matrix), _ROWS_AT_ONCE):
+            word = words[start : start + _ROWS_AT_ONCE]
+            block = matrix[start : start + _ROWS_AT_ONCE]
+            for column in range(first, first + fields):
+                word <<= np.uint64(bits)
+                if column < matrix.shape[1]:
+                    word |= block[:, column].astype(np.uint64) + np.uint64(1)  # abstain wraps to 0
+        packed[str(first)] = words
     return packed
 
 
@@ -89,9 +107,13 @@ def _unpack(
 ) -> NDArray[np.signedinteger]:
     fields, mask = 64 // bits, np.uint64(2**bits - 1)
     votes = np.empty((len(packed[0]), columns), dtype=dtype, order="F")
-    for column in range(columns):
-        shift = np.uint64(bits * (fields - 1 - column % fields))
-        votes[:, column] = ((packed[column // fields] >> shift) & mask).astype(dtype) - 1
+    for start in range(0, len(votes), _ROWS_AT_ONCE):
+        block = slice(start, start + _ROWS_AT_ONCE)
+        for column in range(columns):
+            shift = np.uint64(bits * (fields - 1 - column % fields))
+            votes[block, column] = ((packed[column // fields][block] >> shift) & mask).astype(
+                dtype
+            ) - 1
     return votes
 
 

@@ -25,7 +25,9 @@ _TOLERANCE = 1e-6
 """Stop when an iteration raises the mean log likelihood per row by less."""
 
 _FULL_PASSES = 5
-"""E-steps over everything after those on a sample: its estimate needs a last polish only."""
+_FULL_TOLERANCE = 1e-5
+"""E-steps over everything after those on a sample: its estimate needs a last polish only. A few
+workers with few votes each take all five, dense votes two or three."""
 
 _PSEUDO_VOTES = {"symbol": 1.0, "missing": 0.01}
 """Votes per class with which each distribution starts. A crowd worker's few answers are all there
@@ -128,6 +130,7 @@ def fit_dawid_skene(evidence: Evidence, abstain: Abstain, prior: Floats | None) 
             lambda now: everything.total(partial(expect, now, symbols)),
             m_step,
             _FULL_PASSES,
+            _FULL_TOLERANCE,
         )
         fitted = _Run(
             polished.parameters,
@@ -234,16 +237,17 @@ def _run(
     e_step: Callable[[Parameters], Expected],
     m_step: Callable[[Expected], Parameters],
     most: int = _MOST_ITERATIONS,
+    tolerance: float = _TOLERANCE,
 ) -> _Run:
     """Alternate both steps until the likelihood stands still; says whether it did."""
     parameters, before = start, -np.inf
     for iteration in range(1, most + 1):
         expected = e_step(parameters)
         gained = expected.log_likelihood - before
-        if gained < _TOLERANCE * float(expected.classes.sum()):
+        parameters = m_step(expected)
+        if gained < tolerance * float(expected.classes.sum()):
             return _Run(parameters, iteration, True, expected.log_likelihood)
         before = expected.log_likelihood
-        parameters = m_step(expected)
     return _Run(parameters, most, False, before)
 
 
