@@ -26,7 +26,7 @@ from labelpress.store import Store
 from labelpress.summary import accuracy_text
 
 FOLDER = Path(__file__).parent / "tumour"
-console = Console(width=118)
+console = Console(width=140)
 
 
 def main() -> None:

@@ -91,6 +91,15 @@ def measure_base_rate(
 
     Raises `LabelpressError` for a label that is no class or a declared base rate that is none.
     """
+    if len(labels) != len(cohorts):
+        raise LabelpressError(
+            f"base rate: {len(labels)} audit answers and {len(cohorts)} cohorts; give one for each."
+        )
+    if len(labels) and not np.issubdtype(labels.dtype, np.integer):
+        raise LabelpressError(
+            f"base rate: audit answers are {labels.dtype}, not integer class codes; leave out rows "
+            "without an answer."
+        )
     if len(labels) and (labels.min() < 0 or labels.max() >= classes):
         raise LabelpressError(
             f"base rate: audit answers hold class codes {labels.min()} to {labels.max()}, but "

@@ -114,6 +114,8 @@ def certify(
     Raises `LabelpressError` where the arrays do not fit together or a cohort is not known.
     """
     put = asked if isinstance(asked, int) else sum(asked.values())
+    if put < 0:
+        raise LabelpressError(f"certify: asked is {put}; count the audits put, answered or not.")
     response = min(1.0, len(correct) / put) if put else None
     return certify_part(
         correct, confidence, cohorts, population, response, level=level, reserved=reserved
@@ -136,7 +138,7 @@ def certify_part(
     A part of the labels (a class, a slice) takes that of all: where a silent row would have
     belonged is not known.
     """
-    _check(correct, confidence, cohorts, population)
+    _check(correct, confidence, cohorts, population, level)
     audits = len(correct)
     if audits == 0:
         return Certificate(None, 0.0, 1.0, 0, response, "none", "uncertified", None)
@@ -281,8 +283,16 @@ def _check(
     confidence: NDArray[np.float64],
     cohorts: NDArray[np.str_],
     population: Mapping[str, CohortConfidence],
+    level: float,
 ) -> None:
     """Refuse audits that cannot belong to this population."""
+    if not 0 < level < 1:
+        raise LabelpressError(f"certify: level {level} is no share between 0 and 1, such as 0.95.")
+    if correct.dtype != np.bool_:
+        raise LabelpressError(
+            f"certify: correct is {correct.dtype}, not bool; compare labels with answers, and "
+            "leave out rows without an answer."
+        )
     if not len(correct) == len(confidence) == len(cohorts):
         raise LabelpressError(
             f"certify: {len(correct)} verdicts, {len(confidence)} confidences and {len(cohorts)} "

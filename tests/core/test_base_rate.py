@@ -64,7 +64,9 @@ def test_survives_json():
     assert BaseRate.from_json(rate.to_json()).to_json() == rate.to_json()
 
 
-@pytest.mark.parametrize("declared", [[0.5, 0.6], [1.0], [-0.5, 1.5]])
+@pytest.mark.parametrize(
+    "declared", [[0.5, 0.6], [1.0], [-0.5, 1.5], [float("nan"), 1.0], [0.2, 0.3, 0.5]]
+)
 def test_a_declared_base_rate_that_is_none_is_refused(declared):
     """The message names the key of project.toml."""
     with pytest.raises(LabelpressError, match=r"\[classes\] base_rate"):
@@ -89,3 +91,45 @@ def test_the_interval_covers_at_its_level():
         rate = measure_base_rate(labels, cohorts, rows, 2, None)
         hits += rate.low[1] <= (shares * [0.5, 0.3, 0.2]).sum() <= rate.high[1]
     assert 0.92 <= hits / 400 <= 0.98
+
+
+def test_answers_that_are_no_codes_are_refused():
+    """NaN for a row without an answer would make the whole array one of floats."""
+    with pytest.raises(LabelpressError, match="are float64, not integer class codes"):
+        measure_base_rate(np.array([0.0, np.nan]), np.full(2, "a"), {"a": 9}, 2, None)
+
+
+def test_every_answer_needs_its_cohort():
+    """Else it cannot be weighed."""
+    with pytest.raises(LabelpressError, match="3 audit answers and 2 cohorts"):
+        measure_base_rate(np.array([0, 1, 1]), np.full(2, "a"), {"a": 9}, 2, None)
+
+
+def test_one_class_seen_leaves_room_for_the_other():
+    """Thirty answers of one class do not exclude a twentieth of the other."""
+    rate = measure_base_rate(np.zeros(30, int), np.full(30, "a"), {"a": 500}, 2, None)
+
+    assert rate.mean[0] == pytest.approx(30.5 / 31)
+    assert 0.05 < rate.high[1] < 0.2
+    assert rate.contains([1 - rate.mean[1], rate.mean[1]])
+
+
+def test_contradictory_answers_are_counted_as_they_are():
+    """The measurement does not ask which rows they belong to."""
+    rate = measure_base_rate(np.array([0, 1] * 20), np.full(40, "a"), {"a": 500}, 2, None)
+
+    np.testing.assert_allclose(rate.mean, [0.5, 0.5])
+
+
+def test_more_classes_than_int8_holds():
+    """200 classes, of which each answer names one."""
+    rate = measure_base_rate(np.arange(200), np.full(200, "a"), {"a": 500}, 200, None)
+
+    np.testing.assert_allclose(rate.mean, np.full(200, 1 / 200))
+
+
+def test_a_source_without_rows_has_the_declared_base_rate():
+    """Nothing was measured in it."""
+    rate = measure_base_rate(np.array([0, 1]), np.full(2, "a"), {"a": 0}, 2, [0.3, 0.7])
+
+    assert (rate.source, rate.mean.tolist()) == ("declared", [0.3, 0.7])

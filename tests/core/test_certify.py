@@ -129,3 +129,113 @@ def test_an_audit_of_an_unknown_cohort_is_refused():
     """An audit of a row that is not labelled cannot speak for the labelled ones."""
     with pytest.raises(LabelpressError, match="cohort 'b'"):
         certify(np.ones(3, bool), np.ones(3), np.full(3, "b"), population_of(np.ones(9), "a"), 3)
+
+
+RIGHT = np.arange(40) > 3
+"""36 of 40."""
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"correct": RIGHT[:39]}, "39 verdicts, 40 confidences and 40 cohorts"),
+        ({"correct": RIGHT.astype(float)}, "correct is float64, not bool"),
+        ({"correct": np.where(RIGHT, 1.0, np.nan)}, "leave out rows without an answer"),
+        ({"confidence": np.where(RIGHT, 0.9, np.nan)}, "confidence nan of audit 0 is no probab"),
+        ({"confidence": np.full(40, 1.5)}, "confidence 1.5 of audit 0"),
+        ({"asked": -1}, "asked is -1"),
+        ({"asked": {"a": 3, "b": -9}}, "asked is -6"),
+        ({"level": 95}, "level 95 is no share"),
+        ({"level": float("nan")}, "level nan is no share"),
+        ({"population": {}}, "cohort 'all', which has no labelled rows"),
+        ({"population": {"all": CohortConfidence(0, 0.0, 0.0)}}, "no labelled rows"),
+    ],
+)
+def test_nonsense_is_refused(given, message):
+    """The message names the value and what would be right."""
+    sound = {
+        "correct": RIGHT,
+        "confidence": np.full(40, 0.9),
+        "cohorts": np.full(40, "all"),
+        "population": population_of(np.full(500, 0.9)),
+        "asked": 40,
+    }
+    assert certify(**sound).status == "certified"
+    with pytest.raises(LabelpressError, match=message):
+        certify(**{**sound, **given})
+
+
+def test_only_errors_are_certified_too():
+    """The interval starts at nought and has an end."""
+    found = certify(
+        np.zeros(40, bool), np.full(40, 0.9), np.full(40, "all"), population_of(np.ones(9)), 40
+    )
+
+    assert (found.estimate, found.low, found.method) == (0.0, 0.0, "exact")
+    assert 0 < found.high < 0.1
+
+
+def test_one_audit_says_next_to_nothing():
+    """Right once: between 2.5 % and everything."""
+    found = certify(
+        np.ones(1, bool), np.full(1, 0.9), np.full(1, "all"), population_of(np.ones(9)), 1
+    )
+
+    assert (found.low, found.high) == (pytest.approx(0.025), 1.0)
+    assert found.wide
+
+
+def test_more_answers_than_asks_are_full_response():
+    """Answers to asks of an earlier store are answers."""
+    found = certify(
+        RIGHT, np.full(40, 0.9), np.full(40, "all"), population_of(np.full(500, 0.9)), 30
+    )
+
+    assert found.response_rate == 1.0
+
+
+def test_audits_spread_as_chance_would_cost_next_to_nothing():
+    """Weighting three cohorts by their rows widens the interval by less than 1 %."""
+    rng = np.random.default_rng(0)
+    cohorts = rng.choice(["a", "b", "c"], 200)
+    population = {name: CohortConfidence(1000, 900.0, 810.0) for name in "abc"}
+
+    found = certify(rng.random(200) < 0.9, np.full(200, 0.9), cohorts, population, 200)
+
+    assert 1 < found.width_vs_wilson < 1.01
+
+
+def test_audits_drawn_from_one_cohort_mostly_are_worth_fewer():
+    """Half of the rows judged by 20 of 200 audits: no chance does that."""
+    cohorts = np.repeat(["a", "b"], [180, 20])
+    population = {name: CohortConfidence(1000, 900.0, 810.0) for name in "ab"}
+
+    found = certify(np.arange(200) % 10 > 0, np.full(200, 0.9), cohorts, population, 200)
+
+    assert found.width_vs_wilson > 1.4
+
+
+def test_the_same_audits_give_the_same_bits():
+    """Nothing is drawn."""
+
+    def once():
+        rng = np.random.default_rng(3)
+        sure = rng.uniform(0.5, 1, 200)
+        correct = rng.random(200) < sure
+        return certify(correct, sure, np.full(200, "all"), population_of(sure), 200)
+
+    assert once() == once()
+
+
+@pytest.mark.parametrize("accuracy", [0.7, 0.9, 0.98])
+def test_the_interval_holds_the_truth_at_its_level(accuracy):
+    """In 600 audits of a source whose confidences tell much, in 92.5 to 98 %."""
+    rng = np.random.default_rng(8)
+    sure = rng.beta(6 * accuracy, 6 * (1 - accuracy), 20_000)
+    right = rng.random(20_000) < sure
+    hits = []
+    for _ in range(600):
+        rows = rng.choice(20_000, 200, replace=False)
+        found = certify(right[rows], sure[rows], np.full(200, "all"), population_of(sure), 200)
+        hits.append(found.low <= right.mean() <= found.high)
+    assert 0.925 <= np.mean(hits) <= 0.98

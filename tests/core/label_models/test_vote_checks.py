@@ -28,7 +28,10 @@ VOTES = np.array([[0, 1], [1, A], [A, A]], dtype=np.int8)
         ({"base_rate": [1.0]}, "expected 2 shares"),
         ({"answers": [0, 1]}, "one per row"),
         ({"answers": [0, 5, A]}, "5 at position 1 is no class"),
+        ({"answers": [0.0, np.nan, A]}, "expected one integer class code per row, got float64"),
         ({"answers": [0, 1, A], "propensity": [0.5, 0, 0]}, "no probability of being drawn"),
+        ({"answers": [0, 1, A], "propensity": [0.5, np.nan, 1]}, "nan of answered row 1"),
+        ({"answers": [0, 1, A], "propensity": [0.5]}, "propensity: expected one per row"),
         ({"answers": [0, 1, A], "audit": [1, 0, 0]}, "boolean mask"),
         ({"heuristics": ["only"]}, "2 columns, but there are 1 heuristics"),
         ({"model": "majorty"}, "Did you mean 'majority'"),
@@ -74,3 +77,22 @@ def test_more_classes_than_int8_holds():
     """200 classes work with int16 votes."""
     votes = np.array([[199, 199, 3]], dtype=np.int16)
     assert fit_label_model(votes, classes=200).predict_proba(votes)[0].argmax() == 199
+
+
+@pytest.mark.parametrize(
+    "model", ["auto", "majority-ties", "dawid-skene", "dawid-skene-symbol", "log-linear"]
+)
+def test_every_iterative_fit_reports_convergence_and_repeats_to_the_bit(model):
+    """The same input and seed give the same JSON."""
+    rng = np.random.default_rng(0)
+    votes = rng.integers(-1, 2, (300, 4)).astype(np.int8)
+    answers = np.where(np.arange(300) < 40, rng.integers(0, 2, 300), A)
+
+    def fit():
+        return fit_label_model(votes, 2, answers=answers, model=model, seed=5)
+
+    reports = fit().diagnostics["convergence"]
+    told = [report["converged"] for report in reports.values() if "converged" in report]
+    assert told
+    assert set(told) <= {True, False}
+    assert fit().to_json() == fit().to_json()
