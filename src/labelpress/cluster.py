@@ -31,9 +31,6 @@ _WORKER_ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "ARROW_NUM_THREADS": "1",
-    # Freed memory goes back at once, so that a worker's size does not creep up with partitions.
-    "MALLOC_TRIM_THRESHOLD_": "65536",
-    "ARROW_DEFAULT_MEMORY_POOL": "system",
 }
 """One partition per core: libraries that start threads of their own would fight over the cores."""
 

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+CHUNK_ROWS = 16_384
+"""Rows hashed at once, since each of their texts becomes a Python string of several times it."""
+
+
 def hash_rows(frame: pl.DataFrame, columns: Sequence[str]) -> NDArray[np.uint64]:
     """
     Hash some columns of each row to 64 bits, shape (n,).
@@ -25,6 +29,11 @@ def hash_rows(frame: pl.DataFrame, columns: Sequence[str]) -> NDArray[np.uint64]
     would make every stored answer stale. Text is hashed by pandas' SipHash, numbers are mixed
     by splitmix64 (Steele, Lea and Flood 2014).
     """
+    chunks = [_hash_chunk(chunk, columns) for chunk in frame.iter_slices(CHUNK_ROWS)]
+    return np.concatenate([np.zeros(0, dtype=np.uint64), *chunks])
+
+
+def _hash_chunk(frame: pl.DataFrame, columns: Sequence[str]) -> NDArray[np.uint64]:
     total = np.zeros(frame.height, dtype=np.uint64)
     for name in columns:
         seed = _text_hash(np.array([name], dtype=object))[0]

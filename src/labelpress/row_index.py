@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
 from labelpress.errors import SourceError
@@ -106,12 +107,15 @@ def find_duplicates(
     With `latest`, the row with the largest order value of each id stays (in a tie the one that
     stands last), and the others are named as losers.
     """
+    suspects = _repeated_hashes(bucket, files, parts, buckets)
+    if len(suspects) == 0:
+        return Duplicates(0, (), ())
     columns = ["row_id", _ORDER] if latest else ["row_id"]
     frames = []
     for number, (_, digest) in enumerate(parts):
         rows = files.read_parquet(f"{folder(digest)}/{ROWS_FILE}", columns=columns)
         rows = rows.with_row_index("position").with_columns(pl.lit(number, pl.Int32).alias("part"))
-        frames.append(rows.filter(pl.col("row_id").hash(0) % buckets == bucket))
+        frames.append(rows.filter(pl.col("row_id").hash(0).is_in(suspects.implode())))
     repeated = pl.concat(frames, how="vertical_relaxed").filter(pl.len().over("row_id") > 1)
     by_id = (
         repeated.group_by("row_id")
@@ -132,6 +136,20 @@ def find_duplicates(
         examples,
         tuple((parts[n][0], p) for n, p in losers.select("part", "position").iter_rows()),
     )
+
+
+def _repeated_hashes(
+    bucket: int, files: Files, parts: Sequence[tuple[str, str]], buckets: int
+) -> pl.Series:
+    """Return the hashes that several ids of a bucket share: 8 bytes an id, whatever its length."""
+    found = [np.zeros(0, dtype=np.uint64)]
+    for _, digest in parts:
+        ids = files.read_parquet(f"{folder(digest)}/{ROWS_FILE}", columns=["row_id"])
+        hashes = ids.get_column("row_id").hash(0).to_numpy()
+        found.append(hashes[hashes % np.uint64(buckets) == bucket])
+    hashes = np.concatenate(found)
+    hashes.sort()
+    return pl.Series(np.unique(hashes[1:][hashes[1:] == hashes[:-1]]))
 
 
 def locate_rows(where: tuple[str, pl.DataFrame], files: Files) -> pl.DataFrame:
