@@ -10,6 +10,7 @@ from labelpress.annotators import Annotator
 from labelpress.calibration import Calibration
 from labelpress.certify import Certificate
 from labelpress.labels import Change, add_counts
+from labelpress.slices import MOST_VALUES
 
 if TYPE_CHECKING:
     from labelpress.classes import Classes
@@ -36,6 +37,8 @@ class Summary:
     certificate: Certificate
     parts: tuple[tuple[str, Certificate], ...]
     """Certificates of parts of the labels, each with what the part is."""
+    crowded: tuple[str, ...]
+    """Declared attributes that give no slices, for they have too many values."""
     calibration: Calibration | None
     annotators: tuple[Annotator, ...]
     conflict: float
@@ -89,6 +92,7 @@ def summarise(
         churn=change.churn,
         certificate=Certificate.from_json(manifest.certificate),
         parts=part_certificates(manifest),
+        crowded=counts.crowded,
         annotators=tuple(Annotator(**one) for one in manifest.annotators),
         calibration=Calibration.from_json(manifest.calibration) if manifest.calibration else None,
         conflict=manifest.conflict,
@@ -201,6 +205,14 @@ def calibration_text(calibration: Calibration | None) -> str:
     )
 
 
+def crowded_text(attribute: str) -> str:
+    """Say why an attribute gives no slices, and what to do."""
+    return (
+        f"{attribute} has more than {MOST_VALUES} values, so it gives no slices; group them by "
+        "conditions in [slices] where."
+    )
+
+
 def markdown(summary: Summary, verdict: Verdict, link: str) -> str:
     """Return the summary artifact of a run, the verdict first; text from the source is escaped."""
     costs = summary.costs
@@ -230,6 +242,7 @@ def markdown(summary: Summary, verdict: Verdict, link: str) -> str:
         "| part of the labels | accuracy |",
         "|---|---|",
         *[f"| {_safe(name)} | {accuracy_text(one)} |" for name, one in summary.parts],
+        *[f"\n{_safe(crowded_text(name))}" for name in summary.crowded],
         *_annotators(summary.annotators),
         "",
         "| check | outcome | |",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from labelpress.calibration import Bin, Calibration
 from labelpress.certify import Certificate
-from labelpress.summary import accuracy_text
+from labelpress.summary import accuracy_text, calibration_text, crowded_text
 
 
 def certificate(low, high, audits, status="certified", *, response=1.0, estimate=0.917):
@@ -39,3 +40,28 @@ def certificate(low, high, audits, status="certified", *, response=1.0, estimate
 def test_the_standing_comes_first_and_wide_is_called_wide(given, text):
     """`certified` beside a wide interval would read like praise."""
     assert accuracy_text(given) == text
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        (
+            Calibration((Bin(0.9, 1, 40, 0.95, 0.9),), 0.05, 0.028, reserved=True),
+            "5.0 points on 40 audits (2.8 would be chance)",
+        ),
+        (
+            Calibration((Bin(0.9, 1, 40, 0.95, 0.9),), 0.05, 0.028, reserved=False),
+            "5.0 points on 40 cross-fitted answers (2.8 would be chance)",
+        ),
+        (Calibration((), None, None, reserved=True), "unknown: no audit was answered"),
+        (None, "unknown: no audit was answered"),
+    ],
+)
+def test_calibration_is_said_beside_chance(given, text):
+    """On few audits perfect probabilities look off, too."""
+    assert calibration_text(given) == text
+
+
+def test_a_crowded_attribute_is_named_with_what_to_do():
+    """It would be silently left out otherwise."""
+    assert crowded_text("customer").startswith("customer has more than 50 values")
