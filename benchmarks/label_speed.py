@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -27,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from benchmarks.heuristics import PEERS, ROOT, peer_python
+from benchmarks.peak_memory import peak_mib
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -119,30 +119,31 @@ def predict(side: Side, votes: NDArray[np.int8], classes: int) -> tuple[float, N
 def run_side(side: Side, file: Path, classes: int) -> dict[str, float]:
     """Measure one side in this process."""
     seconds, probability = predict(side, np.load(file), classes)
-    peak = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
-    assert peak is not None
+    peak = peak_mib()
     labels = np.asarray(probability).argmax(axis=1)
     accuracy = float((labels == np.load(file.with_name("truth.npy"))).mean())
-    return {"seconds": seconds, "peak_mib": int(peak[1]) / 1024, "accuracy": accuracy}
+    return {"seconds": seconds, "peak_mib": peak, "accuracy": accuracy}
 
 
 def measure(side: Side, file: Path, classes: int, repeats: int = REPEATS) -> Took:
     """Measure one side in processes of its own."""
     python = sys.executable if side in {"auto", "dawid-skene"} else peers_python()
-    runs = []
-    for _ in range(repeats):
-        done = subprocess.run(
-            [
-                *(python, "-W", "ignore", "-m", "benchmarks.label_speed"),
-                *("--side", side, str(file), str(classes)),
-            ],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])},
-            stdout=subprocess.PIPE,
-            check=True,
-        )
-        runs.append(json.loads(done.stdout.splitlines()[-1]))
+    arguments = ("--side", side, str(file), str(classes))
+    runs = [in_process(python, *arguments) for _ in range(repeats)]
     return Took(*(min(run[key] for run in runs) for key in Took.__slots__))
+
+
+def in_process(python: str, *arguments: str) -> dict[str, float]:
+    """Run this benchmark in another process, and return what it prints last."""
+    done = subprocess.run(
+        [python, "-W", "ignore", "-m", "benchmarks.label_speed", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])},
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
 def peers_python() -> str:
@@ -206,17 +207,49 @@ def within_limit(folder: Path) -> list[dict[str, Any]]:
     return results
 
 
+def on_the_workers(folder: Path) -> list[dict[str, Any]]:
+    """Compare the flow's process where patterns stay with the workers and where it holds them."""
+    from benchmarks.driver_memory import write_project  # noqa: PLC0415  # not with the peers
+
+    added: dict[tuple[int, bool], float] = {}
+    for rows in (1_000_000, 4_000_000):
+        root = folder / f"rows-{rows}"
+        root.mkdir()
+        drawn = Drawn(rows, USUAL.heuristics, USUAL.classes, USUAL.coverage)
+        write_project(root, np.load(drawn.write(root)))
+        for most in (0, 10**9):
+            took = in_process(sys.executable, "--driver", str(root), str(most))
+            where = "in the flow's process" if took["held"] else "on the workers"
+            print(
+                f"{rows:,} rows, summed {where}: {took['seconds']:.1f} s, flow's process "
+                f"{took['peak_mib']:.0f} MiB, of which {took['before_mib']:.0f} before",
+                flush=True,
+            )
+            added[rows, bool(took["held"])] = took["peak_mib"]
+    small, large = added[1_000_000, False], added[4_000_000, False]
+    name = "flow's process, 4 million rows: peak memory"
+    return [
+        at_least(name, large, added[4_000_000, True], "patterns in memory", "MiB", 1.5),
+        at_least(f"{name} against 1 million", large, small, "itself at 1 million", "MiB", 0.9),
+    ]
+
+
 def main(arguments: Sequence[str]) -> None:
     """Measure everything, print a table and write the figures."""
     if "--side" in arguments:
         side, file, classes = arguments[1:]
         print(json.dumps(run_side(side, Path(file), int(classes))))  # type: ignore[arg-type]  # our own
         return
+    if "--driver" in arguments:
+        from benchmarks.driver_memory import run_stages  # noqa: PLC0415  # not with the peers
+
+        print(json.dumps(run_stages(Path(arguments[1]), int(arguments[2]))))
+        return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         results = against_snorkel(folder) + against_crowd_kit(folder)
         if "--quick" not in arguments:
-            results += within_limit(folder)
+            results += within_limit(folder) + on_the_workers(folder)
     print(f"{'work':60} {'ours':>9} {'peer':>9} {'unit':5} {'ratio':>7} {'goal':>5}  met")
     for row in results:
         print(
