@@ -71,7 +71,7 @@ def _add_up(matrix: NDArray[np.signedinteger], counts: NDArray[np.int64] | None)
     names = words.columns
     if counts is None and len(names) == 1:
         # half the time of grouping and sorting the groups
-        word = np.sort(words.to_series().to_numpy())
+        word = words.to_series().sort().to_numpy()
         starts = np.flatnonzero(np.concatenate([[True], word[1:] != word[:-1]]))
         votes = _unpack([word[starts]], bits, matrix.shape[1], matrix.dtype)
         return Patterns(votes, np.diff(starts, append=len(word)))

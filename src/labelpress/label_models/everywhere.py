@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
@@ -23,11 +21,6 @@ if TYPE_CHECKING:
 SAMPLE = 20_000
 """Rows that estimators learn from where there are more distinct patterns; EM then makes a few
 passes over everything."""
-
-_PARTS = 8
-_SMALLEST_PART = 16_384
-"""Patterns in memory are cut by their number alone, so the sums have the same bits on any number
-of cores."""
 
 _ONE = np.int64(1)
 
@@ -67,36 +60,23 @@ class Everywhere(ABC, Generic[Part]):
 
 @dataclass(frozen=True, slots=True)
 class InMemory(Everywhere[Part]):
-    """Parts that are at hand, worked on by as many threads as there are cores."""
+    """Parts that are at hand; threads gain nothing here, for the steps are short."""
 
     rows: int
     parts: tuple[Part, ...]
 
     @staticmethod
     def of(patterns: Patterns) -> InMemory[Patterns]:
-        """Cut patterns into parts, at least one."""
-        size = max(_SMALLEST_PART, -(-len(patterns.counts) // _PARTS))
-        starts = range(0, max(len(patterns.counts), 1), size)
-        parts = (
-            Patterns(patterns.votes[start : start + size], patterns.counts[start : start + size])
-            for start in starts
-        )
-        return InMemory(patterns.rows, tuple(parts))
+        """Take patterns as one part."""
+        return InMemory(patterns.rows, (patterns,))
 
     def map(self, change: Callable[[Part], Other]) -> Everywhere[Other]:
         """Change the parts now."""
-        return InMemory(self.rows, tuple(_each(change, self.parts)))
+        return InMemory(self.rows, tuple(map(change, self.parts)))
 
     def total(self, statistic: Callable[[Part], Sums]) -> Sums:
         """Return the sum of a statistic over the parts, in their order."""
-        return reduce(add, _each(statistic, self.parts))
-
-
-def _each(function: Callable[[Part], Other], parts: tuple[Part, ...]) -> list[Other]:
-    if len(parts) == 1:
-        return [function(parts[0])]
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
-        return list(threads.map(function, parts))
+        return reduce(add, map(statistic, self.parts))
 
 
 def merge_copies(groups: tuple[tuple[int, ...], ...], patterns: Patterns) -> Patterns:
@@ -106,10 +86,12 @@ def merge_copies(groups: tuple[tuple[int, ...], ...], patterns: Patterns) -> Pat
 
 def count_cast(classes: int, patterns: Patterns) -> NDArray[np.int64]:
     """Return how often each heuristic votes for each class, shape (m, K)."""
-    counts = patterns.counts.astype(np.float64)
     cast = np.zeros((patterns.votes.shape[1], classes), dtype=np.int64)
-    for heuristic in range(len(cast)):
+    # most patterns of many occur once, and those are quicker to count without weights
+    more = np.flatnonzero(patterns.counts > 1)
+    weights = (patterns.counts[more] - 1).astype(np.float64)
+    for heuristic, votes in enumerate(patterns.votes.T):
         # sums of counts below 2**53 are exact in floats
-        votes = np.bincount(patterns.votes[:, heuristic] + _ONE, counts, classes + 1)
-        cast[heuristic] = votes[1:]
+        repeated = np.bincount(votes[more] + _ONE, weights, classes + 1).astype(np.int64)
+        cast[heuristic] = (np.bincount(votes + _ONE, minlength=classes + 1) + repeated)[1:]
     return cast
