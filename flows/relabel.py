@@ -21,7 +21,7 @@ import tasks.record
 import tasks.train
 import tasks.vote
 from labelpress.cluster import Cluster, open_cluster
-from labelpress.errors import PublicationRefusedError
+from labelpress.errors import PublicationRefusedError, TrackingError
 from labelpress.events import flow_run_facts, show_summary
 from labelpress.manifest import Manifest, read_answers, read_manifest
 from labelpress.project import read_project
@@ -130,11 +130,13 @@ def follow_up(
     asked = tasks.ask.ask(run, manifest, version.version, workers)
     answers = read_answers(run.store.files, manifest.run)
     trained = tasks.train.train(run, manifest, answers, workers)
-    promotion = (
-        tasks.promote.promote(run, manifest, version, trained, tracking, workers)
-        if trained is not None
-        else None
-    )
+    promotion = None
+    if trained is not None:
+        try:
+            promotion = tasks.promote.promote(run, manifest, version, trained, tracking, workers)
+        except TrackingError:
+            tasks.record.keep(run, manifest, workers, version=version, trained=trained)
+            raise
     written = tasks.record.record(
         run,
         manifest,

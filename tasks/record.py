@@ -9,7 +9,7 @@ from labelpress.events import show_summary
 from labelpress.manifest import Manifest
 from labelpress.runs import Run
 from labelpress.stages.promote import Promotion
-from labelpress.stages.record import Record, record_run
+from labelpress.stages.record import Record, keep_record, record_run
 from labelpress.stages.train import Trained
 from labelpress.tables.publication import LabelVersion
 from labelpress.tracking import Tracking
@@ -42,3 +42,16 @@ def record(
         )
     show_summary(written.markdown)
     return written
+
+
+@task(name="keep-record", cache_policy=NO_CACHE)
+def keep(
+    run: Run, manifest: Manifest, cluster: Cluster, *, version: LabelVersion, trained: Trained
+) -> Record:
+    """Book the costs and write the report; MLflow, which failed, is told by the next run."""
+    with accounted(run, "record", cluster):
+        kept = keep_record(
+            run, manifest, version=version, held=(), trained=trained, promotion=None, asks=0
+        )
+    show_summary(kept.markdown)
+    return kept

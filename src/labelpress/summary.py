@@ -213,7 +213,7 @@ def crowded_text(attribute: str) -> str:
     )
 
 
-def markdown(summary: Summary, verdict: Verdict, link: str) -> str:
+def markdown(summary: Summary, verdict: Verdict) -> str:
     """Return the summary artifact of a run, the verdict first; text from the source is escaped."""
     costs = summary.costs
     expert = "an oracle, simulated" if summary.simulated else "experts"
@@ -248,8 +248,6 @@ def markdown(summary: Summary, verdict: Verdict, link: str) -> str:
         "| check | outcome | |",
         "|---|---|---|",
         *[f"| {c.name} | {c.outcome} | {_safe(c.sentence)} |" for c in verdict.checks],
-        "",
-        f"MLflow: {link}",
     ]
     return "\n".join(lines)
 

@@ -6,20 +6,26 @@ import os
 import tempfile
 import time
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 from urllib.parse import unquote, urlparse
 
 from labelpress.errors import TrackingError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from mlflow import MlflowClient
 
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
 LEDGER_RUN = "ledger"
+CENT = 0.005
 _MODEL_FILE = "end_model.skops"
 
 
@@ -43,6 +49,25 @@ class ModelVersion:
     version: str
     run_id: str
     tags: Mapping[str, str]
+
+
+def _telling(
+    method: Callable[Concatenate[Tracking, Parameters], Result],
+) -> Callable[Concatenate[Tracking, Parameters], Result]:
+    """Turn whatever MLflow's back ends raise into a `TrackingError` that names the server."""
+
+    @wraps(method)
+    def told(self: Tracking, /, *args: Parameters.args, **named: Parameters.kwargs) -> Result:
+        try:
+            return method(self, *args, **named)
+        except TrackingError:
+            raise
+        except Exception as error:
+            raise TrackingError(
+                f"MLflow at {_shown(self.uri)} failed ({_first_line(error)})."
+            ) from error
+
+    return told
 
 
 class Tracking:
@@ -81,6 +106,7 @@ class Tracking:
         location = _artifact_location(self.uri, self.project)
         return str(self._client.create_experiment(self.project, location))
 
+    @_telling
     def open_run(self, name: str, tags: Mapping[str, str]) -> str:
         """
         Return the id of the run with these tags, made where there is none.
@@ -93,6 +119,7 @@ class Tracking:
         run = self._client.create_run(self._experiment, tags=dict(tags), run_name=name)
         return str(run.info.run_id)
 
+    @_telling
     def find_run(self, tags: Mapping[str, str]) -> str | None:
         """Return the id of the oldest run with these tags, or None."""
         query = " and ".join(f"tags.`{key}` = '{_quoted(value)}'" for key, value in tags.items())
@@ -101,6 +128,7 @@ class Tracking:
         )
         return str(found[0].info.run_id) if found else None
 
+    @_telling
     def write(
         self,
         run_id: str,
@@ -127,6 +155,7 @@ class Tracking:
         if data:
             self._client.log_inputs(run_id, [_dataset_input(item) for item in data])
 
+    @_telling
     def write_files(self, run_id: str, files: Mapping[str, str | bytes]) -> None:
         """Write artifacts, by path."""
         with tempfile.TemporaryDirectory() as folder:
@@ -137,10 +166,12 @@ class Tracking:
                 target.write_bytes(data)
             self._client.log_artifacts(run_id, folder)
 
+    @_telling
     def finish(self, run_id: str, *, failed: bool = False) -> None:
         """Mark a run as finished, or failed."""
         self._client.set_terminated(run_id, "FAILED" if failed else "FINISHED")
 
+    @_telling
     def close_running(self, keep: str) -> int:
         """Close the runs that killed flows left `RUNNING`, but `keep`; return how many."""
         running = self._client.search_runs([self._experiment], "attributes.status = 'RUNNING'")
@@ -149,13 +180,33 @@ class Tracking:
             self._client.set_terminated(run_id, "KILLED")
         return len(stale)
 
-    def write_costs(self, costs: Mapping[str, float], step: int) -> None:
-        """Write the costs of a period to the project's ledger run: one point of the chart."""
+    @_telling
+    def write_costs(self, steps: Mapping[int, Mapping[str, float]]) -> None:
+        """
+        Write the costs of all periods to the project's ledger run: its metrics are the chart.
+
+        A step that is there is written again only where it differs by a cent: what crashed or late
+        runs spent is booked to their own period afterwards, and MLflow draws every point.
+        """
         tags = {"labelpress.project": self.project, "labelpress.kind": LEDGER_RUN}
         run_id = self.open_run(f"{self.project} ledger", tags)
-        self.write(run_id, metrics=costs, params={}, tags={}, step=step)
+        names = {name for costs in steps.values() for name in costs}
+        drawn = {
+            (name, point.step): point.value
+            for name in sorted(names)
+            for point in self._client.get_metric_history(run_id, name)
+        }
+        for step, costs in steps.items():
+            changed = {
+                name: value
+                for name, value in costs.items()
+                if abs(drawn.get((name, step), float("inf")) - value) >= CENT
+            }
+            if changed:
+                self.write(run_id, metrics=changed, params={}, tags={}, step=step)
         self.finish(run_id)
 
+    @_telling
     def log_model(
         self, run_id: str, content: bytes, tags: Mapping[str, str], requirements: Sequence[str]
     ) -> ModelVersion:
@@ -185,10 +236,11 @@ class Tracking:
                 raise
         source = f"{self._client.get_run(run_id).info.artifact_uri}/model"
         version = self._client.create_model_version(
-            self.project, source, run_id=run_id, tags=dict(tags)
+            self.project, source, run_id=run_id, tags=dict(tags), await_creation_for=0
         )
         return ModelVersion(self.project, str(version.version), run_id, dict(tags))
 
+    @_telling
     def models(self) -> tuple[ModelVersion, ...]:
         """Return all registered versions of the project's model, oldest first."""
         found = self._client.search_model_versions(f"name = '{_quoted(self.project)}'")
@@ -197,6 +249,7 @@ class Tracking:
             ModelVersion(self.project, str(v.version), str(v.run_id), dict(v.tags)) for v in ordered
         )
 
+    @_telling
     def read_model(self, version: str) -> bytes:
         """Return the skops file of a registered version."""
         run_id = self._client.get_model_version(self.project, version).run_id
@@ -204,6 +257,7 @@ class Tracking:
             path = self._client.download_artifacts(run_id, f"model/data/{_MODEL_FILE}", folder)
             return Path(path).read_bytes()
 
+    @_telling
     def set_alias(self, alias: str, version: str) -> None:
         """Point an alias (champion, challenger) to a registered version."""
         self._client.set_registered_model_alias(self.project, alias, version)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import polars as pl
 
+from labelpress.drafts import Draft, send_drafts, write_draft
+from labelpress.errors import TrackingError
 from labelpress.gate import Verdict
 from labelpress.ledger import (
     STAGES,
@@ -43,8 +45,8 @@ class Record:
 
     summary: Summary
     markdown: str
-    mlflow_run: str
     link: str
+    """The page of the MLflow run; empty where MLflow has not been told."""
     report: str
     """Where report.html is, in the store."""
 
@@ -61,10 +63,45 @@ def record_run(
     asks: int,
 ) -> Record:
     """
-    Book what was spent, write the MLflow run and the report, and mark the printing as done.
+    Book what was spent, write the report, tell MLflow, and mark the printing as done.
 
-    Every step may be repeated: a run that is killed here is finished by the next one.
+    Every step may be repeated: a run that is killed here is finished by the next one. Raises
+    `TrackingError` where MLflow fails; the record then waits in the store for the next run.
     """
+    kept = keep_record(
+        run,
+        manifest,
+        version=version,
+        held=held,
+        trained=trained,
+        promotion=promotion,
+        asks=asks,
+    )
+    try:
+        _write_chart(run.store.ledger.read(), tracking)
+        mlflow_run = send_drafts(run.store, tracking)[manifest.run]
+        tracking.close_running(keep=mlflow_run)
+    except TrackingError as error:
+        outcome = f"Label version {version.version} is published" if version else "The run is held"
+        raise TrackingError(
+            f"{outcome} and its record is in the store, but MLflow was not told: {error} The next "
+            "run sends it."
+        ) from None
+    link = tracking.link(mlflow_run)
+    return replace(kept, markdown=f"{kept.markdown}\n\nMLflow: {link}", link=link)
+
+
+def keep_record(
+    run: Run,
+    manifest: Manifest,
+    *,
+    version: LabelVersion | None,
+    held: tuple[str, ...],
+    trained: Trained | None,
+    promotion: Promotion | None,
+    asks: int,
+) -> Record:
+    """Do the part of the record that needs no MLflow; the next run sends the rest."""
     book(run, manifest)
     ledger = run.store.ledger.read()
     costs = sum_costs(ledger.filter(pl.col("period") == manifest.period))
@@ -80,15 +117,14 @@ def record_run(
         costs=costs,
         cumulative_usd=sum_costs(ledger).total_usd,
     )
-    name, tags = run_tags(manifest, held=version is None)
-    run_id = tracking.open_run(name, tags)
     verdict = Verdict.from_json(manifest.verdict)
-    text = markdown(summary, verdict, tracking.link(run_id))
     report = render_report(manifest, summary, verdict, ledger, trained, promotion)
-    place = f"{folder(manifest.run)}/report.html"
-    run.store.files.write_bytes(place, report.encode())
-    tracking.write(
-        run_id,
+    files = _write_files(run, manifest, report)
+    name, tags = run_tags(manifest, held=version is None)
+    draft = Draft(
+        run=manifest.run,
+        name=name,
+        found_by=tags,
         metrics=metrics(summary, manifest),
         params={
             "mode": manifest.mode,
@@ -103,28 +139,34 @@ def record_run(
             "labelpress.verdict": "published" if version else "held",
             "labelpress.simulated": str(summary.simulated).lower(),
             "prefect.flow_run": run.link,
-            "mlflow.note.content": text,
+            "mlflow.note.content": markdown(summary, verdict),
         },
         data=_tracked_data(run, manifest, version),
-    )
-    tracking.write_files(
-        run_id,
-        {
-            "label_model.json": _json(manifest.label_model),
-            "gate.json": _json(manifest.verdict),
-            "report.html": report,
+        files=files,
+        facts={
+            "label_version": version.version if version else None,
+            "recorded": datetime.now(UTC).isoformat(),
+            "held": list(held),
+            "model_accuracy": summary.model_accuracy,
+            "model_role": summary.model_role,
         },
     )
-    _write_chart(ledger, tracking)
-    tracking.finish(run_id)
-    tracking.close_running(keep=run_id)
-    run.store.files.write_json(
-        f"{folder(manifest.run)}/record.json",
-        {"mlflow_run": run_id, "label_version": version.version if version else None}
-        | {"recorded": datetime.now(UTC).isoformat(), "held": list(held)}
-        | {"model_accuracy": summary.model_accuracy, "model_role": summary.model_role},
-    )
-    return Record(summary, text, run_id, tracking.link(run_id), run.store.files.join(place))
+    write_draft(run.store, draft)
+    place = run.store.files.join(files["report.html"])
+    return Record(summary, markdown(summary, verdict), "", place)
+
+
+def _write_files(run: Run, manifest: Manifest, report: str) -> dict[str, str]:
+    """Write what MLflow keeps as artifacts into the store; return the places by name."""
+    content = {
+        "label_model.json": _json(manifest.label_model),
+        "gate.json": _json(manifest.verdict),
+        "report.html": report,
+    }
+    places = {name: f"{folder(manifest.run)}/{name}" for name in content}
+    for name, text in content.items():
+        run.store.files.write_bytes(places[name], text.encode())
+    return places
 
 
 def book(run: Run, manifest: Manifest) -> None:
@@ -208,12 +250,14 @@ def _tracked_data(
 
 
 def _write_chart(ledger: pl.DataFrame, tracking: Tracking) -> None:
-    """Write the cost of every period to the ledger run: the recurring cost as one chart."""
+    """Write the cost of each period to the ledger run: the recurring cost as one chart."""
     cumulative = 0.0
+    steps = {}
     for step, period in enumerate(ledger["period"].unique().sort().to_list(), start=1):
         costs = sum_costs(ledger.filter(pl.col("period") == period))
         cumulative += costs.total_usd
-        tracking.write_costs(cost_metrics(costs, cumulative), step)
+        steps[step] = cost_metrics(costs, cumulative)
+    tracking.write_costs(steps)
 
 
 def _json(value: object) -> str:
