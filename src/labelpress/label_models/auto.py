@@ -12,7 +12,7 @@ from labelpress.label_models.race import FEWEST_ANSWERS, run_race
 from labelpress.label_models.rules import Average, Merged, tempered
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from labelpress.label_models.estimators import EstimatorName, Fit
     from labelpress.label_models.evidence import Evidence
@@ -104,10 +104,8 @@ def _average(evidence: Evidence, seed: int) -> tuple[Rule, dict[str, Any]]:
                 refused[name] = sentence
     # majority is in the second member, and majority is always among them
     members = [name for name in _AVERAGED if name not in refused] or ["majority-dawid-skene"]
-    weights: dict[str, float] = {name: 1 / len(members) for name in members}
-    rule: Rule = Average(tuple(fits[name].rule for name in members), tuple(weights.values()))
     report: dict[str, Any] = {
-        "members": weights,
+        "members": _equal(members),
         "by_base_rate": by_base_rate,
         "disqualified": refused,
         "convergence": {name: fit.report for name, fit in fits.items() if fit.report},
@@ -117,10 +115,19 @@ def _average(evidence: Evidence, seed: int) -> tuple[Rule, dict[str, Any]]:
         report["race_note"] = (
             f"{len(evidence.labels)} answers: a race needs {FEWEST_ANSWERS} or more."
         )
-        return rule, report
+        return _mean(fits, members), report
     entrants = {name: name in by_base_rate for name in _AVERAGED} | dict.fromkeys(_SHOWN, True)
-    race = run_race(evidence, entrants, {"auto": weights}, refused, seed)
+    race = run_race(evidence, entrants, members, refused, seed)
     recalibration = race.recalibration["auto"]
+    report["members"] = _equal(race.members)
     report["race"] = race.to_json()
     report["recalibration"] = recalibration.to_json()
-    return tempered(rule, recalibration.power), report
+    return tempered(_mean(fits, race.members), recalibration.power), report
+
+
+def _mean(fits: Mapping[str, Fit], members: Sequence[str]) -> Rule:
+    return Average(tuple(fits[name].rule for name in members), tuple(_equal(members).values()))
+
+
+def _equal(members: Sequence[str]) -> dict[str, float]:
+    return {name: 1 / len(members) for name in members}

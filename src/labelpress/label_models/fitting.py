@@ -171,7 +171,7 @@ def _fit_rule(
     }
     if len(evidence.labels) < FEWEST_ANSWERS:
         return fit.rule, report
-    race = run_race(evidence, {model: True}, {}, report["disqualified"], seed)
+    race = run_race(evidence, {model: True}, (), report["disqualified"], seed)
     recalibration = race.recalibration[model]
     report |= {"race": race.to_json(), "recalibration": recalibration.to_json()}
     return tempered(fit.rule, recalibration.power), report

@@ -13,7 +13,7 @@ from labelpress.label_models.rules import temper
 from labelpress.votes import Patterns
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from labelpress.label_models.evidence import Evidence
     from labelpress.label_models.recalibration import Recalibration
 
+AVERAGE = "auto"
 _FOLDS = 5
 FEWEST_ANSWERS = 20
 """With fewer there is no race: a fold would hold less than four answers."""
@@ -31,6 +32,9 @@ _PATTERNS = 2_000
 
 _TRUST = (0.8, 0.9, 0.95, 0.98, 1.0)
 """Candidate shares of a prediction; the rest is the base rate, so no answer costs infinitely."""
+
+
+_IDLE = "the answers cannot tell it from the bare base rate: it has no say in the average"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,8 @@ class Race:
     """Raw probabilities of the answered rows, shape (a, K), by entrant."""
     recalibration: Mapping[str, Recalibration]
     """Whether each entrant's probabilities are to be recalibrated."""
+    members: tuple[EstimatorName, ...]
+    """Those whose mean is `auto`; none where nothing is averaged."""
 
     def to_json(self) -> list[dict[str, Any]]:
         """Return the table as plain JSON, best first."""
@@ -66,17 +72,18 @@ class Race:
 def run_race(
     evidence: Evidence,
     names: Mapping[EstimatorName, bool],
-    mixes: Mapping[str, Mapping[str, float]],
+    averaged: Sequence[EstimatorName],
     disqualified: Mapping[str, str],
     seed: int,
 ) -> Race:
     """
-    Cross-validate every estimator, and every mix of them, on the answers.
+    Cross-validate every estimator, and the average of some of them, on the answers.
 
     Each is recalibrated within the folds: its power and its trust are learnt on the other
     folds' out-of-fold predictions. `names` says which estimators are given the base rate; the
-    others are fitted under a uniform one. `mixes` gives weights per estimator; `base-rate` always
-    enters, as the line that votes must beat.
+    others are fitted under a uniform one. `base-rate` always enters, as the line that votes must
+    beat: of those `averaged`, whoever cannot be told from it has no say in `auto`, as long as
+    another clearly can.
     """
     fold = _folds(evidence, seed)
     drawn = _drawn(evidence, seed)
@@ -87,32 +94,56 @@ def run_race(
         for held in range(_FOLDS):
             fitted = fit_estimator(name, entered.taught_by(fold != held))
             raw[name][fold == held] = fitted.rule.predict(evidence.votes[fold == held])
-    for mix, weights in mixes.items():
-        raw[mix] = np.sum([raw[part] * weight for part, weight in weights.items()], axis=0)
+    losses = {entrant: _losses(raw[entrant], evidence, fold) for entrant in raw}
+    kept = _telling(averaged, losses, evidence.weights)
+    if kept:
+        raw[AVERAGE] = np.mean([raw[member] for member in kept], axis=0)
+        losses[AVERAGE] = _losses(raw[AVERAGE], evidence, fold)
+    verdicts = {name: _IDLE for name in averaged if name not in kept} | dict(disqualified)
     lines = [
-        _line(entrant, probability, evidence, fold, disqualified.get(entrant, "races"))
-        for entrant, probability in raw.items()
+        _line(entrant, raw[entrant], loss, evidence, verdicts.get(entrant, "races"))
+        for entrant, loss in losses.items()
     ]
     ranked = sorted(lines, key=lambda line: (line.log_loss, line.name))
     recalibration = {
         entrant: recalibrate(probability, evidence.labels, evidence.weights, fold)
         for entrant, probability in raw.items()
     }
-    return Race(tuple(ranked), raw, recalibration)
+    return Race(tuple(ranked), raw, recalibration, kept)
 
 
-def _line(
-    name: str, probability: Floats, evidence: Evidence, fold: NDArray[np.int64], verdict: str
-) -> Entrant:
-    """Score one entrant, recalibrated within the folds."""
+def _telling(
+    averaged: Sequence[EstimatorName], losses: Mapping[str, Floats], weights: Floats
+) -> tuple[EstimatorName, ...]:
+    """Return the members that the answers can tell from the bare base rate, if any clearly can."""
+    gains = {name: _mean(losses["base-rate"] - losses[name], weights) for name in averaged}
+    if not any(gain > 2 * error for gain, error in gains.values()):
+        return tuple(averaged)
+    return tuple(name for name, (gain, error) in gains.items() if gain > error)
+
+
+def _mean(values: Floats, weights: Floats) -> tuple[float, float]:
+    """Return the weighted mean and its standard error."""
+    mean = float((weights * values).sum() / weights.sum())
+    return mean, float(np.sqrt((weights**2 * (values - mean) ** 2).sum()) / weights.sum())
+
+
+def _losses(probability: Floats, evidence: Evidence, fold: NDArray[np.int64]) -> Floats:
+    """Return the log loss of each answer, shape (a,), recalibrated within the folds."""
     own = np.zeros(len(evidence.labels))
     for held in range(_FOLDS):
         power, trust = _recalibration(probability, evidence, fold != held)
         rows = fold == held
         own[rows] = _own(probability[rows], evidence.labels[rows], evidence.base_rate, power, trust)
-    loss, weights = -np.log(own), evidence.weights
-    mean = float((weights * loss).sum() / weights.sum())
-    error = float(np.sqrt((weights**2 * (loss - mean) ** 2).sum()) / weights.sum())
+    return -np.log(own)
+
+
+def _line(
+    name: str, probability: Floats, losses: Floats, evidence: Evidence, verdict: str
+) -> Entrant:
+    """Score one entrant by the losses of its recalibrated probabilities."""
+    weights = evidence.weights
+    mean, error = _mean(losses, weights)
     right = probability.argmax(axis=1) == evidence.labels
     accuracy = float((weights * right).sum() / weights.sum())
     power = best_power(probability, evidence.labels, evidence.weights)
