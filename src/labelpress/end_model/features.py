@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import polars as pl
 from scipy import sparse
-from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.preprocessing import OneHotEncoder
 
+from labelpress.end_model.ngrams import Kind, Ngrams, fit_ngrams
 from labelpress.end_model.settings import Features
 from labelpress.errors import SourceError, did_you_mean
 
 if TYPE_CHECKING:
     from labelpress.end_model.softmax import Floats, Matrix
 
-NGRAM_CHARACTERS: Final = 20_000_000
-"""Character n-grams are used up to this many characters: they take some 50 bytes for each."""
-_WORDS: Final = 200_000
-_WORD: Final = r"(?u)\b\w+\b"
-"""Single letters count: scikit-learn's default drops words such as `a` and `I`."""
+NGRAM_CHARACTERS: Final = 2_000_000
+"""
+Character n-grams are used up to this many characters. On news they added 1.4 points of accuracy
+with 500 rows and 0.3 with 8,000, at eight times the time.
+"""
 _CHARACTER_WEIGHT: Final = 0.5
 _MISSING: Final = "\x00missing"
 _RARE: Final = 3
@@ -32,8 +32,8 @@ class FittedFeatures:
     """What turns frames with the same columns into matrices with the same columns."""
 
     features: Features
-    vectorizers: tuple[Any, ...]
-    """TF-IDF of words, then of characters where the text was short enough."""
+    ngrams: tuple[Ngrams, ...]
+    """Of words, then of characters where the text was short enough."""
     encoder: Any | None
     medians: Floats
     """Per numeric column; stand for null, NaN and infinity."""
@@ -49,11 +49,11 @@ class FittedFeatures:
         """
         _check_columns(frame, self.features)
         blocks: list[Matrix] = []
-        if self.vectorizers:
+        if self.ngrams:
             text = joined_text(frame, self.features.text)
-            for position, vectorizer in enumerate(self.vectorizers):
-                weight = _CHARACTER_WEIGHT if position else 1.0
-                blocks.append(vectorizer.transform(text) * weight)
+            for ngrams in self.ngrams:
+                weight = _CHARACTER_WEIGHT if ngrams.kind == "characters" else 1.0
+                blocks.append(ngrams.transform(text) * np.float32(weight))
         if self.encoder is not None:
             named = _categories(frame, self.features.categorical)
             blocks.append(self.encoder.transform(named) / np.sqrt(named.shape[1]))
@@ -70,7 +70,9 @@ class FittedFeatures:
         """Return plain values and scikit-learn objects that `from_state` takes."""
         return {
             "features": self.features.model_dump(mode="json"),
-            "vectorizers": list(self.vectorizers),
+            "ngrams": [
+                {"kind": n.kind, "buckets": n.buckets, "weights": n.weights} for n in self.ngrams
+            ],
             "encoder": self.encoder,
             "medians": self.medians,
             "means": self.means,
@@ -81,7 +83,7 @@ class FittedFeatures:
     def from_state(cls, state: dict[str, Any]) -> FittedFeatures:
         """Return the features whose `state` this was."""
         kept = {**state, "features": Features(**state["features"])}
-        return cls(**{**kept, "vectorizers": tuple(state["vectorizers"])})
+        return cls(**{**kept, "ngrams": tuple(Ngrams(**one) for one in state["ngrams"])})
 
 
 def fit_features(frame: pl.DataFrame, features: Features) -> FittedFeatures:
@@ -101,13 +103,13 @@ def fit_features(frame: pl.DataFrame, features: Features) -> FittedFeatures:
     spread = filled.std(axis=0)
     fitted = FittedFeatures(
         features=features,
-        vectorizers=_fit_text(joined_text(frame, features.text)) if features.text else (),
+        ngrams=_fit_text(joined_text(frame, features.text)) if features.text else (),
         encoder=_fit_encoder(frame, features.categorical) if features.categorical else None,
         medians=medians,
         means=filled.mean(axis=0),
         scales=np.where(spread > 0, spread, 1.0),
     )
-    if not (fitted.vectorizers or fitted.encoder or features.numeric):
+    if not (fitted.ngrams or fitted.encoder or features.numeric):
         raise SourceError(
             f"no feature is left of the columns {', '.join(map(repr, features.columns))}: no word "
             "occurs in two rows. Name other columns in project.toml, [end_model] features."
@@ -123,32 +125,10 @@ def joined_text(frame: pl.DataFrame, columns: tuple[str, ...]) -> list[str]:
     return frame.select(text.alias("text")).to_series().to_list()
 
 
-def _fit_text(text: list[str]) -> tuple[Any, ...]:
-    words = TfidfVectorizer(
-        ngram_range=(1, 2),
-        sublinear_tf=True,
-        min_df=2,
-        token_pattern=_WORD,
-        max_features=_WORDS,
-    )
-    characters = TfidfVectorizer(
-        analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True, min_df=2, max_features=_WORDS
-    )
-    wanted = [words]
-    if sum(map(len, text)) <= NGRAM_CHARACTERS:
-        wanted.append(characters)
-    return tuple(fitted for fitted in wanted if _fitted(fitted, text))
-
-
-def _fitted(vectorizer: Any, text: list[str]) -> bool:
-    try:
-        vectorizer.fit(text)
-    except ValueError as error:
-        # Scikit-learn's way to say that nothing occurs often enough.
-        if "no terms remain" in str(error) or "empty vocabulary" in str(error):
-            return False
-        raise
-    return True
+def _fit_text(text: list[str]) -> tuple[Ngrams, ...]:
+    short = sum(map(len, text)) <= NGRAM_CHARACTERS
+    kinds: tuple[Kind, ...] = ("words", "characters") if short else ("words",)
+    return tuple(found for kind in kinds if len((found := fit_ngrams(text, kind)).buckets))
 
 
 def _fit_encoder(frame: pl.DataFrame, columns: tuple[str, ...]) -> Any:

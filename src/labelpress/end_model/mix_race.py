@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from labelpress.end_model.mixes import fit_answers, fit_weighted
-from labelpress.end_model.softmax import fit_softmax
+from labelpress.end_model.mixes import ANSWER_PENALTIES, fit_answers
+from labelpress.end_model.softmax import fit_path, lies_in_span, span_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from labelpress.end_model.mixes import Learner, Lesson, Mix, Sharpness
+    from labelpress.end_model.mixes import Learner, Lesson, Mix
     from labelpress.end_model.softmax import Floats, Matrix
 
-ANSWER_PENALTIES: Final = (0.03, 0.1, 0.3, 1.0, 3.0)
-TRUST: Final = (0.5, 1.0)
-"""Shares of the program model's log-probabilities that a correction may start from."""
 FOLDS: Final = 5
-SWEEP_ROWS: Final = 20_000
-"""Program rows that the weighted mix is cross-validated with; it is refitted once per fold."""
+MOST_ANSWERS: Final = 2000
+"""Answers that the race is run on; more only make it slower."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +28,12 @@ class Candidate:
     """One training mix and how it did on answers that it had not seen."""
 
     mix: Mix
-    sharpness: Sharpness
     penalty: float
-    trust: float
     losses: Floats
     """Log loss of each answered row."""
     importance: Floats
     """What each of these rows counts."""
     accuracy: float
-
-    @property
-    def name(self) -> str:
-        """What a person reads."""
-        return self.mix if self.sharpness == "soft" else f"{self.mix} (sharp labels)"
 
     @property
     def log_loss(self) -> float:
@@ -54,50 +43,41 @@ class Candidate:
     def row(self) -> Mapping[str, Any]:
         """Return the figures as plain values."""
         return {
-            "mix": self.name,
+            "mix": self.mix,
             "log_loss": round(self.log_loss, 6),
             "accuracy": round(self.accuracy, 6),
             "penalty": self.penalty,
-            "trust": self.trust,
         }
 
 
 def race(
-    lesson: Lesson, bases: Mapping[Sharpness, Learner], mixes: Sequence[Mix], seed: int
+    lesson: Lesson, base: Learner | None, mixes: Sequence[Mix], seed: int
 ) -> tuple[Candidate, ...]:
     """
-    Cross-validate mixes on the answers; each comes once, with its best penalty and trust.
+    Cross-validate mixes on the answers; each comes once, with its best penalty.
 
-    `bases` are fitted on the program labels of rows without an answer, so what they say of the
-    answered rows is as honest as what they say of new ones.
+    `base` is fitted on the program labels of rows without an answer, so what it says of the
+    answered rows is as honest as what it says of new ones. The answered rows are turned into their
+    span once, which all folds, penalties and mixes share.
     """
-    rows = lesson.answered
+    rows = _some(lesson.answered, seed)
     codes, X, targets = lesson.answers[rows], lesson.X[rows], lesson.answer_targets(rows)
-    folds = deal_folds(codes, seed)
-    judge = partial(_judge, codes, lesson.importance[rows])
+    importance, folds = lesson.importance[rows], deal_folds(codes, seed)
+    points = span_of(X).points if lies_in_span(X) else X
     found: list[Candidate] = []
-    for sharpness, base in bases.items():
+    if base is not None:
         said = base.log_proba(X)
         if "program" in mixes:
-            found.append(judge("program", sharpness, 0.0, 1.0, said))
+            found.append(_judge("program", 0.0, said, codes, importance))
         if "offset" in mixes:
-            tried = [
-                judge("offset", sharpness, penalty, trust, _by_fold(folds, said.shape, fold))
-                for trust in TRUST
-                for penalty in ANSWER_PENALTIES
-                for fold in [partial(_correct_fold, X, targets, trust * said, penalty)]
-            ]
-            found.append(min(tried, key=_loss))
+            tried = _held_out(points, targets, folds, said)
+            found.append(_best("offset", tried, codes, importance))
     if "answers" in mixes:
-        tried = [
-            judge("answers", "soft", penalty, 1.0, _by_fold(folds, targets.shape, fold))
-            for penalty in ANSWER_PENALTIES
-            for fold in [partial(_answers_fold, lesson, penalty)]
-        ]
-        found.append(min(tried, key=_loss))
-    if "weighted" in mixes:
-        fold = partial(_weighted_fold, lesson, _some(lesson.unanswered, seed))
-        found.append(judge("weighted", "soft", 0.0, 1.0, _by_fold(folds, targets.shape, fold)))
+        if lesson.linear:
+            tried = _held_out(points, targets, folds, None)
+        else:
+            tried = {0.0: _held_out_by(lesson, rows, folds)}
+        found.append(_best("answers", tried, codes, importance))
     return tuple(found)
 
 
@@ -128,60 +108,43 @@ def deal_folds(codes: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
     return folds
 
 
-def _by_fold(
-    folds: NDArray[np.int64],
-    shape: tuple[int, int],
-    teach: Callable[[NDArray[np.int64], NDArray[np.int64]], Floats],
-) -> Floats:
-    out = np.zeros(shape)
+def _held_out(
+    X: Matrix, targets: Floats, folds: NDArray[np.int64], offset: Floats | None
+) -> dict[float, Floats]:
+    """Return what is learnt of each row from the other folds, per penalty."""
+    out = {penalty: np.zeros(targets.shape) for penalty in ANSWER_PENALTIES}
     for fold in np.unique(folds):
-        held = np.flatnonzero(folds == fold)
-        out[held] = teach(np.flatnonzero(folds != fold), held)
+        held, taught = folds == fold, folds != fold
+        start = None if offset is None else offset[taught]
+        path = fit_path(X[taught], targets[taught], ANSWER_PENALTIES, start)
+        for penalty, model in path.items():
+            said = None if offset is None else offset[held]
+            out[penalty][held] = model.log_proba(X[held], said)
     return out
 
 
-def _correct_fold(
-    X: Matrix,
-    targets: Floats,
-    start: Floats,
-    penalty: float,
-    taught: NDArray[np.int64],
-    held: NDArray[np.int64],
-) -> Floats:
-    correction = fit_softmax(X[taught], targets[taught], penalty, start[taught])
-    return correction.log_proba(X[held], start[held])
+def _held_out_by(lesson: Lesson, rows: NDArray[np.int64], folds: NDArray[np.int64]) -> Floats:
+    out = np.zeros((len(rows), lesson.program.shape[1]))
+    for fold in np.unique(folds):
+        held, taught = folds == fold, folds != fold
+        out[held] = fit_answers(lesson, 0.0, rows[taught]).log_proba(lesson.X[rows[held]])
+    return out
 
 
-def _answers_fold(
-    lesson: Lesson, penalty: float, taught: NDArray[np.int64], held: NDArray[np.int64]
-) -> Floats:
-    rows = lesson.answered
-    return fit_answers(lesson, penalty, rows[taught]).log_proba(lesson.X[rows[held]])
-
-
-def _weighted_fold(
-    lesson: Lesson,
-    program_rows: NDArray[np.int64],
-    taught: NDArray[np.int64],
-    held: NDArray[np.int64],
-) -> Floats:
-    rows = lesson.answered
-    return fit_weighted(lesson, rows[taught], program_rows).log_proba(lesson.X[rows[held]])
+def _best(
+    mix: Mix, tried: Mapping[float, Floats], codes: NDArray[np.int64], importance: Floats
+) -> Candidate:
+    judged = [_judge(mix, penalty, out, codes, importance) for penalty, out in tried.items()]
+    return min(judged, key=_loss)
 
 
 def _judge(
-    codes: NDArray[np.int64],
-    importance: Floats,
-    mix: Mix,
-    sharpness: Sharpness,
-    penalty: float,
-    trust: float,
-    out: Floats,
+    mix: Mix, penalty: float, out: Floats, codes: NDArray[np.int64], importance: Floats
 ) -> Candidate:
     right = out.argmax(axis=1) == codes
     losses = -out[np.arange(len(codes)), codes]
     accuracy = float(np.average(right, weights=importance))
-    return Candidate(mix, sharpness, penalty, trust, losses, importance, accuracy)
+    return Candidate(mix, penalty, losses, importance, accuracy)
 
 
 def _loss(candidate: Candidate) -> float:
@@ -189,6 +152,6 @@ def _loss(candidate: Candidate) -> float:
 
 
 def _some(rows: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
-    if len(rows) <= SWEEP_ROWS:
+    if len(rows) <= MOST_ANSWERS:
         return rows
-    return np.sort(np.random.default_rng(seed).choice(rows, SWEEP_ROWS, replace=False))
+    return np.sort(np.random.default_rng(seed).choice(rows, MOST_ANSWERS, replace=False))

@@ -16,13 +16,12 @@ if TYPE_CHECKING:
 
     from labelpress.end_model.softmax import Floats, Matrix
 
-Mix = Literal["program", "answers", "weighted", "offset"]
-Sharpness = Literal["soft", "sharp"]
+Mix = Literal["program", "answers", "offset"]
 
-PROGRAM_PENALTY: Final = 0.05
+PROGRAM_PENALTY: Final = 0.02
 """Program labels are many; their errors, not their number, limit what is learnt from them."""
-ANSWER_WEIGHT: Final = 10.0
-"""Rows that one answer counts for in the weighted mix."""
+ANSWER_PENALTIES: Final = (0.01, 0.03, 0.1, 0.3, 1.0)
+"""Tried for what is learnt from the answers."""
 
 
 class Learner(Protocol):
@@ -48,6 +47,8 @@ class Lesson:
     """Shape (K,)."""
     fit: Callable[[Matrix, Floats, float], Learner]
     """Fits on features, soft targets and a penalty."""
+    linear: bool
+    """Whether `fit` is our ridge, whose penalty can be chosen."""
 
     @property
     def answered(self) -> NDArray[np.int64]:
@@ -73,17 +74,15 @@ class Corrected:
 
     base: Learner
     correction: Softmax
-    trust: float
-    """Share of the base's log-probabilities that is kept."""
 
     def log_proba(self, X: Matrix) -> Floats:
         """Return log-probabilities, shape (n, K)."""
-        return self.correction.log_proba(X, self.trust * self.base.log_proba(X))
+        return self.correction.log_proba(X, self.base.log_proba(X))
 
 
-def fit_program(lesson: Lesson, sharpness: Sharpness, rows: NDArray[np.int64]) -> Learner:
-    """Fit on the program labels of some rows."""
-    targets = sharpen(lesson.program[rows], sharpness) * lesson.class_weights
+def fit_program(lesson: Lesson, rows: NDArray[np.int64]) -> Learner:
+    """Fit on the program labels of some rows, half sharpened."""
+    targets = half_sharp(lesson.program[rows]) * lesson.class_weights
     return lesson.fit(lesson.X[rows], targets, PROGRAM_PENALTY)
 
 
@@ -92,32 +91,20 @@ def fit_answers(lesson: Lesson, penalty: float, rows: NDArray[np.int64]) -> Lear
     return lesson.fit(lesson.X[rows], lesson.answer_targets(rows), penalty)
 
 
-def fit_weighted(
-    lesson: Lesson, rows: NDArray[np.int64], program_rows: NDArray[np.int64]
-) -> Learner:
-    """Fit once on both: the answers of `rows`, weighted up, and the labels of `program_rows`."""
-    targets = np.concatenate(
-        [
-            lesson.program[program_rows] * lesson.class_weights,
-            lesson.answer_targets(rows) * ANSWER_WEIGHT,
-        ]
-    )
-    return lesson.fit(lesson.X[np.concatenate([program_rows, rows])], targets, PROGRAM_PENALTY)
-
-
-def fit_offset(
-    lesson: Lesson, base: Learner, penalty: float, trust: float, rows: NDArray[np.int64]
-) -> Corrected:
+def fit_offset(lesson: Lesson, base: Learner, penalty: float, rows: NDArray[np.int64]) -> Corrected:
     """Fit a correction of `base` on the answers of some rows that `base` has not seen."""
     X = lesson.X[rows]
-    start = trust * base.log_proba(X)
-    return Corrected(base, fit_softmax(X, lesson.answer_targets(rows), penalty, start), trust)
+    start = base.log_proba(X)
+    return Corrected(base, fit_softmax(X, lesson.answer_targets(rows), penalty, start))
 
 
-def sharpen(program: Floats, sharpness: Sharpness) -> Floats:
-    """Return the targets as they are, or with each row's whole weight on its first best class."""
-    if sharpness == "soft":
-        return program
+def half_sharp(program: Floats) -> Floats:
+    """
+    Return the mean of the targets as they are and of each row's whole weight on its first best.
+
+    Soft targets pass on how unsure the label model is, sharp ones draw the classes apart; either
+    was the better one on some sets, the mean never far from the better.
+    """
     sharp = np.zeros_like(program)
     sharp[np.arange(len(program)), program.argmax(axis=1)] = program.sum(axis=1)
-    return sharp
+    return (program + sharp) / 2

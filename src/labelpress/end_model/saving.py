@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from labelpress.end_model.mixes import Learner
     from labelpress.end_model.training import TrainedModel
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Raised when a reader of today could not understand the file."""
 TRUSTED: Final = (
     "sklearn.calibration._CalibratedClassifier",
@@ -96,7 +96,6 @@ def _learner_state(learner: Learner) -> dict[str, Any]:
         return {
             "base": _learner_state(learner.base),
             "correction": _learner_state(learner.correction),
-            "trust": learner.trust,
         }
     if isinstance(learner, Classifier):
         return {"estimator": learner.estimator, "classes": learner.classes}
@@ -105,8 +104,7 @@ def _learner_state(learner: Learner) -> dict[str, Any]:
 
 def _learner(state: dict[str, Any]) -> Learner:
     if "base" in state:
-        correction = state["correction"]
-        return Corrected(_learner(state["base"]), Softmax(**correction), state["trust"])
+        return Corrected(_learner(state["base"]), Softmax(**state["correction"]))
     return Softmax(**state) if "coefficients" in state else Classifier(**state)
 
 

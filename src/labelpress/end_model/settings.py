@@ -54,7 +54,7 @@ class EndModelSettings(BaseModel):
     votes: bool = False
     """Whether the heuristics' votes are also seen when predicting; then each prediction needs
     them, so the model cannot serve where the heuristics do not run."""
-    mix: Literal["auto", "program", "answers", "weighted", "offset"] = "auto"
+    mix: Literal["auto", "program", "answers", "offset"] = "auto"
     """How program labels and answers are combined; `auto` is decided by cross-validation."""
 
     @model_validator(mode="after")

@@ -14,11 +14,9 @@ from labelpress.end_model.mix_race import Candidate, choose, race
 from labelpress.end_model.mixes import (
     Learner,
     Lesson,
-    Sharpness,
     fit_answers,
     fit_offset,
     fit_program,
-    fit_weighted,
 )
 from labelpress.end_model.saving import pack, unpack
 from labelpress.end_model.softmax import fit_softmax
@@ -31,6 +29,7 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
+    from labelpress.end_model.mixes import Mix
     from labelpress.end_model.settings import EndModelSettings
     from labelpress.end_model.softmax import Floats, Matrix
 
@@ -130,7 +129,10 @@ def fit(
     importance = _importance(codes, propensity)
     class_weights = _class_weights(program, codes, settings.class_weight)
     learn = _how_to_learn(settings, seed)
-    lessons = [Lesson(x, program, codes, importance, class_weights, learn) for x, _ in views]
+    linear = settings.estimator is None
+    lessons = [
+        Lesson(x, program, codes, importance, class_weights, learn, linear) for x, _ in views
+    ]
     taught = [_learn(lesson, settings, seed) for lesson in lessons]
     return TrainedModel(
         classes=tuple(classes),
@@ -156,29 +158,23 @@ def _learn(
                 f"the end model has only {len(answered)} answers to learn from and no program "
                 f"label; {FEWEST_ANSWERS} answers of two classes are the fewest it starts with."
             )
-        return fit_program(lesson, "soft", everything), f"program ({reason})", ()
-    if settings.mix == "answers" or len(unanswered) == 0:
-        candidates = race(lesson, {}, ["answers"], seed)
+        return fit_program(lesson, everything), f"program ({reason})", ()
+    mixes: list[Mix] = (
+        ["program", "answers", "offset"] if settings.mix == "auto" else [settings.mix]
+    )
+    if len(unanswered) == 0:
+        mixes = ["answers"]
+    base = fit_program(lesson, unanswered) if mixes != ["answers"] else None
+    candidates = race(lesson, base, mixes, seed)
+    chosen = choose(candidates)
+    learner: Learner
+    if base is None or chosen.mix == "answers":
+        learner = fit_answers(lesson, chosen.penalty, answered)
+    elif chosen.mix == "offset":
+        learner = fit_offset(lesson, base, chosen.penalty, answered)
     else:
-        sharpnesses: tuple[Sharpness, ...] = ("soft", "sharp")
-        bases = {kind: fit_program(lesson, kind, unanswered) for kind in sharpnesses}
-        if settings.mix != "auto":
-            candidates = race(lesson, bases, [settings.mix], seed)
-        else:
-            candidates = race(lesson, bases, ["program", "answers", "weighted", "offset"], seed)
-        chosen = choose(candidates)
-        if chosen.mix == "offset":
-            base = bases[chosen.sharpness]
-            corrected = fit_offset(lesson, base, chosen.penalty, chosen.trust, answered)
-            return corrected, _described(chosen, candidates), _table(candidates)
-        if chosen.mix == "weighted":
-            both = fit_weighted(lesson, answered, unanswered)
-            return both, _described(chosen, candidates), _table(candidates)
-        if chosen.mix == "program":
-            return bases[chosen.sharpness], _described(chosen, candidates), _table(candidates)
-    chosen = choose([c for c in candidates if c.mix == "answers"])
-    alone = fit_answers(lesson, chosen.penalty, answered)
-    return alone, _described(chosen, candidates), _table(candidates)
+        learner = base
+    return learner, _described(chosen, candidates), _table(candidates)
 
 
 def _why_program(settings: EndModelSettings, answers: int, shown: int) -> str:
@@ -191,8 +187,8 @@ def _why_program(settings: EndModelSettings, answers: int, shown: int) -> str:
 
 def _described(chosen: Candidate, candidates: Sequence[Candidate]) -> str:
     others = sorted((c for c in candidates if c is not chosen), key=lambda c: c.log_loss)
-    runner_up = f"; next {others[0].name}, {others[0].log_loss:.3f}" if others else ""
-    return f"{chosen.name} (log loss {chosen.log_loss:.3f} on the answers{runner_up})"
+    runner_up = f"; next {others[0].mix}, {others[0].log_loss:.3f}" if others else ""
+    return f"{chosen.mix} (log loss {chosen.log_loss:.3f} on the answers{runner_up})"
 
 
 def _table(candidates: Sequence[Candidate]) -> tuple[Mapping[str, Any], ...]:

@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labelpress.end_model.mix_race import FOLDS, Candidate, choose, deal_folds
-from labelpress.end_model.mixes import sharpen
+from labelpress.end_model.mixes import half_sharp
 
 
 def candidate(mix: str, losses: list[float]) -> Candidate:
     """Return a candidate with these losses."""
-    return Candidate(mix, "soft", 0.1, 1.0, np.array(losses), np.ones(len(losses)), 0.5)
+    return Candidate(mix, 0.1, np.array(losses), np.ones(len(losses)), 0.5)
 
 
 def test_the_offset_stays_where_another_wins_by_luck():
@@ -49,9 +49,8 @@ def test_folds_deal_every_class_round(codes, seed):
         assert sizes.max() - sizes.min() <= 1
 
 
-def test_sharp_labels_keep_their_weight():
-    """The best class takes all; a row without label stays empty."""
+def test_half_sharp_labels_keep_their_weight():
+    """Half of it goes to the best class, the other half stays; a row without label stays empty."""
     program = np.array([[1.2, 0.8], [0.0, 0.0], [0.1, 0.4]])
 
-    np.testing.assert_allclose(sharpen(program, "sharp"), [[2.0, 0.0], [0.0, 0.0], [0.0, 0.5]])
-    assert sharpen(program, "soft") is program
+    np.testing.assert_allclose(half_sharp(program), [[1.6, 0.4], [0.0, 0.0], [0.05, 0.45]])

@@ -20,13 +20,13 @@ class Stranger:
 
 def test_a_strange_type_is_not_created():
     """The error names it and the argument that would allow it."""
-    content = skops.io.dumps({"format": 1, "learner": Stranger()})
+    content = skops.io.dumps({"format": 2, "learner": Stranger()})
 
     with pytest.raises(LabelpressError, match=r"Stranger.*`trusted`"):
         TrainedModel.from_bytes(content)
 
 
-@pytest.mark.parametrize("content", [b"", b"no zip", pickle.dumps({"format": 1})])
+@pytest.mark.parametrize("content", [b"", b"no zip", pickle.dumps({"format": 2})])
 def test_damaged_files_are_refused(content):
     """Neither an empty file nor a pickle is read."""
     with pytest.raises(LabelpressError, match="cannot be read"):
@@ -35,7 +35,7 @@ def test_damaged_files_are_refused(content):
 
 def test_a_truncated_file_is_refused():
     """Half an upload is no model."""
-    content = skops.io.dumps({"format": 1})
+    content = skops.io.dumps({"format": 2})
 
     with pytest.raises(LabelpressError, match="cannot be read"):
         TrainedModel.from_bytes(content[: len(content) // 2])
@@ -43,5 +43,5 @@ def test_a_truncated_file_is_refused():
 
 def test_another_format_is_refused():
     """A file of a newer labelpress is named as such."""
-    with pytest.raises(LabelpressError, match="not of format 1"):
-        TrainedModel.from_bytes(skops.io.dumps({"format": 2}))
+    with pytest.raises(LabelpressError, match="not of format 2"):
+        TrainedModel.from_bytes(skops.io.dumps({"format": 3}))

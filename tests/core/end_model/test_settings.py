@@ -29,7 +29,7 @@ def test_columns_are_listed_by_kind():
         ({"max_rows": 0}, "greater than or equal to 1"),
         ({"parameters": {"C": 1}}, "belong to an estimator"),
         ({"estimator": "no path"}, "pattern"),
-        ({"mix": "magic"}, "'program', 'answers', 'weighted' or 'offset'"),
+        ({"mix": "magic"}, "'program', 'answers' or 'offset'"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(table, says):
