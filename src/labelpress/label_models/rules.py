@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from labelpress.label_models.contract import Floats, VoteMatrix
 
-_NUMBERS_AT_ONCE = 65_536
+_NUMBERS_AT_ONCE = 32_768
 """Rows times classes of a block; keeps it in the cache, and no result depends on it."""
 
 _TIE = 1e-9

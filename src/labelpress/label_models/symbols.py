@@ -82,7 +82,7 @@ class JointVotes:
     Where a row holds many votes it is much shorter than one number per vote.
     """
 
-    factor: NDArray[np.int32]
+    factor: NDArray[np.int16]
     """What a step of a heuristic's vote adds to its group's number, shape (m,)."""
     group: NDArray[np.intp]
     """Shape (m,)."""
@@ -121,7 +121,7 @@ class JointVotes:
             shape=(groups * joint, symbols),
         )
         silence = np.arange(groups) * joint + np.bincount(group, weights=factor).astype(np.int64)
-        return JointVotes(factor.astype(np.int32), group, silence.astype(np.int32), spelt)
+        return JointVotes(factor.astype(np.int16), group, silence.astype(np.int32), spelt)
 
     def is_shorter(self, votes: VoteMatrix) -> bool:
         """Say whether these rows have more votes than groups, and are enough to pay for it."""
@@ -132,11 +132,14 @@ class JointVotes:
     def indicator(self, votes: VoteMatrix) -> csr_array:
         """Return a sparse (n, joint votes) matrix with a one per row and group."""
         # not a matrix product: its threads wait for each other on a busy machine
-        numbers = np.repeat(self.silence[:, None], len(votes), axis=1)
+        within = np.zeros((len(self.silence), len(votes)), dtype=np.int16)
         for heuristic, cast in enumerate(np.ascontiguousarray(votes.T)):
-            numbers[self.group[heuristic]] += cast * self.factor[heuristic]
-        starts = np.arange(0, numbers.size + 1, len(self.silence))
-        return _ones(numbers.T.ravel(), starts, self.spelt.shape[0])
+            within[self.group[heuristic]] += cast * self.factor[heuristic]
+        numbers = np.empty((len(votes), len(within)), dtype=np.int32)
+        for group, silence in enumerate(self.silence):
+            numbers[:, group] = within[group] + silence
+        starts = np.arange(0, numbers.size + 1, len(within))
+        return _ones(numbers.ravel(), starts, self.spelt.shape[0])
 
 
 def _ones(
