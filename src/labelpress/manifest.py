@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from labelpress.drift import Drift, Tally
 from labelpress.labels import Change, CohortLabels, LabelCounts
 from labelpress.partitions import Partition
 from labelpress.sources.listing import SourceFile
@@ -100,6 +101,12 @@ class Manifest:
     conflict_rows: int = 0
     statistics: tuple[Mapping[str, Any], ...] = ()
     """Coverage, overlap, conflict, faults and seconds per heuristic."""
+    tallies: Mapping[str, Tally] = field(default_factory=dict)
+    """What the heuristics did on the rows that first appeared in each of the last periods."""
+    drift: tuple[Drift, ...] = ()
+    """How far each heuristic moved between earlier periods and this one."""
+    compared_since: Mapping[str, str] = field(default_factory=dict)
+    """The period that a heuristic is compared with from, where it drifted before this one."""
     label_model: Mapping[str, Any] = field(default_factory=dict)
     fitted_period: str = ""
     refit: str = ""
@@ -131,6 +138,12 @@ class Manifest:
     def conflict(self) -> float:
         """Share of the rows on which two heuristics vote for different classes."""
         return self.conflict_rows / max(self.rows, 1)
+
+    @property
+    def drifting(self) -> tuple[Drift, ...]:
+        """What drifts in this period, the strongest first."""
+        found = (drift for drift in self.drift if drift.drifts)
+        return tuple(sorted(found, key=lambda drift: (-drift.score, drift.heuristic)))
 
     @property
     def lifts(self) -> tuple[Mapping[str, Any], ...]:
@@ -200,6 +213,8 @@ def write_manifest(files: Files, manifest: Manifest, answers: pl.DataFrame) -> N
         if name not in _TABLES
     }
     plain["heuristics"] = [asdict(note) for note in manifest.heuristics]
+    plain["tallies"] = {cohort: asdict(tally) for cohort, tally in manifest.tallies.items()}
+    plain["drift"] = [asdict(drift) for drift in manifest.drift]
     files.write_json(f"{place}/manifest.json", {"format": MANIFEST_FORMAT} | plain)
 
 
@@ -229,6 +244,8 @@ def read_manifest(files: Files, run: str) -> Manifest | None:
             "gone_parts": tuple(plain["gone_parts"]),
             "statistics": tuple(plain["statistics"]),
             "annotators": tuple(plain.get("annotators", ())),
+            "tallies": {cohort: _tally(found) for cohort, found in plain["tallies"].items()},
+            "drift": tuple(Drift(**found) for found in plain["drift"]),
             "partitions": tuple(_partition(row) for row in tables["partitions"]),
             "cells": cells,
             "entries": tuple(_entry(row) for row in tables["entries"]),
@@ -238,6 +255,11 @@ def read_manifest(files: Files, run: str) -> Manifest | None:
 
 def _rows(files: Files, path: str) -> list[dict[str, Any]]:
     return files.read_parquet(path).to_dicts() if files.exists(path) else []
+
+
+def _tally(found: Mapping[str, Any]) -> Tally:
+    counts = {name: tuple(value) for name, value in found.items() if name != "rows"}
+    return Tally(rows=found["rows"], **counts)
 
 
 def _partition(row: Mapping[str, Any]) -> Partition:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from labelpress.cohort_votes import cohorts_of
 from labelpress.label_models import load
 from labelpress.labels import Change, add_counts, compare, count_labels, label_rows, without
 from labelpress.manifest import LabelEntry
@@ -158,7 +159,7 @@ def label_partition(
     index = read_index(files, partition.digest)
     votes = read_votes(files, job.cells, fingerprints, partition.rows, classes)
     published = files.read_parquet(f"labels/{job.published}") if job.published else None
-    cohorts = _cohorts(index["row_id"], published, period)
+    cohorts = cohorts_of(index["row_id"], published, period)
     frame = label_rows(index["row_id"], votes, load(label_model), classes, job.answers, cohorts)
     slices = slicing.read(files, partition) if slicing else None
     if job.dropped:
@@ -175,14 +176,6 @@ def label_partition(
         counts=count_labels(frame, classes, slices),
         change=change,
     )
-
-
-def _cohorts(row_ids: pl.Series, published: pl.DataFrame | None, period: str) -> pl.Series:
-    if published is None:
-        return pl.Series("cohort", [period], dtype=pl.String).new_from_index(0, row_ids.len())
-    known = published.select("row_id", "cohort")
-    joined = row_ids.to_frame("row_id").join(known, on="row_id", how="left", maintain_order="left")
-    return joined["cohort"].fill_null(period)
 
 
 def _overriding(answers: pl.DataFrame) -> dict[str, dict[int, int]]:

@@ -1,0 +1,73 @@
+"""Cohorts: the rows that first appeared in a period, and what the heuristics did on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from labelpress.drift import tally
+from labelpress.row_index import read_index
+from labelpress.vote_files import partition_patterns, read_votes
+from labelpress.votes import count_patterns
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from labelpress.classes import Classes
+    from labelpress.drift import Tally
+    from labelpress.partitions import Partition
+    from labelpress.tables.files import Files
+    from labelpress.vote_files import Cell
+
+
+@dataclass(frozen=True, slots=True)
+class PartToTally:
+    """One partition whose rows are to be counted by cohort."""
+
+    partition: Partition
+    cells: Mapping[str, Cell]
+    published: str | None
+    """The label file that says which rows were there before, and since when."""
+    dropped: tuple[int, ...]
+
+
+def cohorts_of(row_ids: pl.Series, published: pl.DataFrame | None, period: str) -> pl.Series:
+    """Return the cohort of each row: as published, and this period for rows that are new."""
+    if published is None:
+        return pl.Series("cohort", [period], dtype=pl.String).new_from_index(0, row_ids.len())
+    known = published.select("row_id", "cohort")
+    joined = row_ids.to_frame("row_id").join(known, on="row_id", how="left", maintain_order="left")
+    return joined["cohort"].fill_null(period)
+
+
+def tally_partition(
+    job: PartToTally,
+    files: Files,
+    fingerprints: tuple[str, ...],
+    classes: Classes,
+    period: str,
+) -> dict[str, Tally]:
+    """Count what the heuristics did on the rows of each cohort of a partition, on a worker."""
+    partition = job.partition
+    where = (partition.digest, job.cells, fingerprints, partition.rows, classes)
+    if job.published is None and not job.dropped:
+        patterns = partition_patterns(files, *where)
+        return {period: tally(patterns.votes, patterns.counts, len(classes))}
+    votes = read_votes(files, job.cells, fingerprints, partition.rows, classes)
+    published = (
+        files.read_parquet(f"labels/{job.published}", columns=["row_id", "cohort"])
+        if job.published
+        else None
+    )
+    cohorts = cohorts_of(read_index(files, partition.digest)["row_id"], published, period)
+    present = np.ones(partition.rows, dtype=np.bool_)
+    present[list(job.dropped)] = False
+    found = {}
+    for cohort in cohorts.filter(pl.Series(present)).unique().sort():
+        rows = present & (cohorts == cohort).to_numpy()
+        patterns = count_patterns(votes[rows])
+        found[cohort] = tally(patterns.votes, patterns.counts, len(classes))
+    return found
