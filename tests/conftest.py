@@ -24,7 +24,7 @@ from labelpress.stages.publish import publish_labels
 from labelpress.stages.vote import cast_votes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from labelpress.project import Project
@@ -261,7 +261,17 @@ def _silent(_done: int, _all: int) -> None:
 @pytest.fixture(name="project")
 def _project(tmp_path: Path) -> SmallProject:
     """A small project on the disk: four heuristics, two classes, an oracle column."""
-    project = SmallProject(tmp_path / "reviews")
+    return _written(tmp_path / "reviews")
+
+
+@pytest.fixture(name="write_project", scope="session")
+def _write_project() -> Callable[[Path], SmallProject]:
+    """Write the same small project into a folder of one's own."""
+    return _written
+
+
+def _written(path: Path) -> SmallProject:
+    project = SmallProject(path)
     project.path.mkdir()
     (project.path / "project.toml").write_text(PROJECT)
     project.heuristics(HEURISTICS)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from labelpress.drift import tally
+from labelpress.drift import PERIODS, tally
 from labelpress.row_index import read_index
 from labelpress.vote_files import partition_patterns, read_votes
 from labelpress.votes import count_patterns
@@ -17,8 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from labelpress.classes import Classes
+    from labelpress.cluster import Cluster
     from labelpress.drift import Tally
+    from labelpress.manifest import Manifest
     from labelpress.partitions import Partition
+    from labelpress.runs import Run
     from labelpress.tables.files import Files
     from labelpress.vote_files import Cell
 
@@ -41,6 +44,53 @@ def cohorts_of(row_ids: pl.Series, published: pl.DataFrame | None, period: str) 
     known = published.select("row_id", "cohort")
     joined = row_ids.to_frame("row_id").join(known, on="row_id", how="left", maintain_order="left")
     return joined["cohort"].fill_null(period)
+
+
+def tally_cohorts(
+    run: Run,
+    manifest: Manifest,
+    fingerprints: tuple[str, ...],
+    cluster: Cluster,
+    comparable: bool,
+) -> dict[str, Tally]:
+    """
+    Count what the heuristics did on the rows that first appeared in each of the last periods.
+
+    Where the votes are `comparable` with those of the base, its tallies of earlier periods stand,
+    and only partitions that may hold rows of this period are counted; else all are.
+    """
+    base, period = run.base_manifest, manifest.period
+    published = {entry.part: entry for entry in base.entries} if base else {}
+    digests = {p.part: p.digest for p in base.partitions} if base else {}
+    known = {
+        cohort: tallied
+        for cohort, tallied in (base.tallies.items() if base and comparable else ())
+        if cohort < period
+    }
+
+    def may_hold_new_rows(partition: Partition) -> bool:
+        entry = published.get(partition.part)
+        if entry is None or digests.get(partition.part) != partition.digest:
+            return True
+        return period in entry.counts.cohorts
+
+    jobs = {
+        partition.part: PartToTally(
+            partition,
+            manifest.cells[partition.digest],
+            published[partition.part].path if partition.part in published else None,
+            tuple(manifest.dropped.get(partition.part, ())),
+        )
+        for partition in manifest.partitions
+        if not known or may_hold_new_rows(partition)
+    }
+    found = cluster.map(tally_partition, jobs, run.store.files, fingerprints, run.classes, period)
+    counted: dict[str, Tally] = {}
+    for tallies in found.values():
+        for cohort, tallied in tallies.items():
+            if not known or cohort == period:
+                counted[cohort] = counted[cohort] + tallied if cohort in counted else tallied
+    return dict(sorted((known | counted).items())[-PERIODS - 1 :])
 
 
 def tally_partition(

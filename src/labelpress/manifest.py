@@ -111,6 +111,8 @@ class Manifest:
     fitted_period: str = ""
     refit: str = ""
     """Why the parameters were learnt anew, or that they were kept."""
+    race: tuple[Mapping[str, Any], ...] = ()
+    """How well each label model, fitted anew, predicts answers it has not seen; best first."""
     base_rate: Mapping[str, Any] = field(default_factory=dict)
     entries: tuple[LabelEntry, ...] = ()
     gone_parts: tuple[str, ...] = ()
@@ -144,6 +146,12 @@ class Manifest:
         """What drifts in this period, the strongest first."""
         found = (drift for drift in self.drift if drift.drifts)
         return tuple(sorted(found, key=lambda drift: (-drift.score, drift.heuristic)))
+
+    @property
+    def unconverged(self) -> tuple[str, ...]:
+        """The estimators in the label model whose fit stopped before it converged."""
+        fits = self.label_model.get("diagnostics", {}).get("convergence", {})
+        return tuple(name for name, fit in fits.items() if not fit.get("converged", True))
 
     @property
     def lifts(self) -> tuple[Mapping[str, Any], ...]:
@@ -245,6 +253,7 @@ def read_manifest(files: Files, run: str) -> Manifest | None:
             "statistics": tuple(plain["statistics"]),
             "annotators": tuple(plain.get("annotators", ())),
             "tallies": {cohort: _tally(found) for cohort, found in plain["tallies"].items()},
+            "race": tuple(plain["race"]),
             "drift": tuple(Drift(**found) for found in plain["drift"]),
             "partitions": tuple(_partition(row) for row in tables["partitions"]),
             "cells": cells,

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from labelpress.label_models.evidence import answer_weights
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
     from labelpress.base_rate import BaseRate
+    from labelpress.drift import Drift
     from labelpress.label_models import Answered, LabelModel
     from labelpress.manifest import HeuristicNote
 
@@ -37,37 +40,53 @@ def must_refit(
     kept_heuristics: Sequence[HeuristicNote],
     heuristics: Sequence[HeuristicNote],
     classes: int,
+    drifting: Sequence[Drift],
 ) -> RefitDecision | None:
     """
-    Decide where the rules alone can: no model yet, other heuristics or classes, or the policy.
+    Decide where no answer is needed: no model yet, other heuristics or classes, policy, drift.
 
-    Returns None where the evidence of this period has to decide.
+    `drifting` are the heuristics whose drift the kept parameters have not seen. Returns None where
+    the answers of this period have to decide.
     """
     if kept is None:
         return RefitDecision(refit=True, reason="first fit")
-    before = {note.name: (note.fingerprint, note.quarantined) for note in kept_heuristics}
-    now = {note.name: (note.fingerprint, note.quarantined) for note in heuristics}
-    if list(before) != list(now) or len(kept.base_rate) != classes:
-        added, removed = sorted(set(now) - set(before)), sorted(set(before) - set(now))
-        if len(kept.base_rate) != classes:
-            reason = f"the classes changed from {len(kept.base_rate)} to {classes}"
-        elif added or removed:
-            reason = "; ".join(
-                f"{what} {', '.join(names)}"
-                for what, names in (("added", added), ("removed", removed))
-                if names
-            )
-        else:
-            reason = "the order of the heuristics changed"
-        return RefitDecision(refit=True, reason=reason)
+    does_not_fit = _does_not_fit(kept, kept_heuristics, heuristics, classes)
+    if does_not_fit:
+        return RefitDecision(refit=True, reason=does_not_fit)
     if policy == "always":
         return RefitDecision(refit=True, reason='refit = "always"')
     if policy == "never":
         return RefitDecision(refit=False, reason='kept: refit = "never"')
-    edited = [name for name in now if now[name] != before[name]]
-    if edited:
-        return RefitDecision(refit=True, reason=f"edited or quarantined: {', '.join(edited)}")
-    return None
+    edited = [
+        now.name
+        for before, now in zip(kept_heuristics, heuristics, strict=True)
+        if (before.fingerprint, before.quarantined) != (now.fingerprint, now.quarantined)
+    ]
+    reason = f"edited or quarantined: {', '.join(edited)}" if edited else _name(drifting)
+    return RefitDecision(refit=True, reason=reason) if reason else None
+
+
+def _name(drifting: Sequence[Drift]) -> str:
+    """Return what drifts in words, the strongest three by name; empty where nothing does."""
+    more = f" And {len(drifting) - 3} more." if len(drifting) > 3 else ""
+    return " ".join(drift.sentence() for drift in drifting[:3]) + more
+
+
+def _does_not_fit(
+    kept: LabelModel,
+    kept_heuristics: Sequence[HeuristicNote],
+    heuristics: Sequence[HeuristicNote],
+    classes: int,
+) -> str | None:
+    """Say why a model cannot take this period's votes at all: other heuristics or classes."""
+    if len(kept.base_rate) != classes:
+        return f"the classes changed from {len(kept.base_rate)} to {classes}"
+    before, now = ([note.name for note in notes] for notes in (kept_heuristics, heuristics))
+    if before == now:
+        return None
+    changes = (("added", set(now) - set(before)), ("removed", set(before) - set(now)))
+    named = [f"{what} {', '.join(sorted(names))}" for what, names in changes if names]
+    return "; ".join(named) or "the order of the heuristics changed"
 
 
 def evidence_says(
@@ -80,9 +99,10 @@ def evidence_says(
     """
     Decide by this period's evidence: the base rate, then a race run in the shadow.
 
-    The race compares log losses on the teaching answers: of the kept model, and of a refit that has
-    not seen the fold it is judged on. The kept model has seen the older answers, so the comparison
-    favours keeping. A refit must be better by more than the standard error of the difference.
+    The race compares log losses on the teaching answers, weighted by inverse propensity: of the
+    kept model, and of a refit that has not seen the fold it is judged on. The kept model has seen
+    the older answers, so the comparison favours keeping. A refit must be better by more than the
+    standard error of the difference.
     """
     if not base_rate.assumed and not base_rate.contains(kept.base_rate):
         return RefitDecision(
@@ -90,15 +110,19 @@ def evidence_says(
         )
     n = len(answered)
     if n < MIN_ANSWERS:
-        return RefitDecision(refit=False, reason="kept: nothing has drifted")
+        return RefitDecision(
+            refit=False,
+            reason=f"kept: nothing has drifted ({n} answers; trying a refit takes {MIN_ANSWERS})",
+        )
     folds = np.random.default_rng([seed, n]).permutation(n) % FOLDS
     refitted = np.zeros(n)
     for fold in range(FOLDS):
         inside, outside = folds == fold, folds != fold
         refitted[inside] = log_loss(fit(_subset(answered, outside)), _subset(answered, inside))
     gain = log_loss(kept, answered) - refitted
-    error = float(gain.std(ddof=1) / np.sqrt(n))
-    mean = float(gain.mean())
+    weights = answer_weights(answered) / n
+    mean = float(weights @ gain)
+    error = float(np.sqrt((weights**2) @ (gain - mean) ** 2))
     if mean > error:
         return RefitDecision(
             refit=True,

@@ -56,6 +56,8 @@ class Summary:
     stale_answers: int
     costs: Costs
     cumulative_usd: float
+    warnings: tuple[str, ...] = ()
+    """Sentences about the label model: heuristics that drift, fits that did not converge."""
 
     @property
     def reused_share(self) -> float:
@@ -109,6 +111,20 @@ def summarise(
         stale_answers=manifest.stale_answers,
         costs=costs,
         cumulative_usd=cumulative_usd,
+        warnings=_warnings(manifest),
+    )
+
+
+def _warnings(manifest: Manifest) -> tuple[str, ...]:
+    """Say which heuristics drift, and which fits did not converge."""
+    iterations = manifest.label_model.get("diagnostics", {}).get("convergence", {})
+    return (
+        *(drift.sentence() for drift in manifest.drifting),
+        *(
+            f"The label model's fit ({name}) did not converge: it stopped after "
+            f"{iterations[name]['iterations']} iterations."
+            for name in manifest.unconverged
+        ),
     )
 
 
@@ -138,9 +154,11 @@ def metrics(summary: Summary, manifest: Manifest) -> dict[str, float | None]:
         "votes.cells_computed": float(summary.cells_computed),
         "votes.cells_reused": float(summary.cells_reused),
         "votes.rows_per_second": summary.rows_per_second,
+        "votes.drifting": float(len(manifest.drifting)),
     }
     figures |= cost_metrics(costs, summary.cumulative_usd)
     lifts = {lift["heuristic"]: lift for lift in manifest.lifts}
+    drift = {found.heuristic: found.score for found in manifest.drift}
     for stats in manifest.statistics:
         name = stats["name"]
         lift = lifts.get(name, {})
@@ -148,6 +166,7 @@ def metrics(summary: Summary, manifest: Manifest) -> dict[str, float | None]:
         figures[f"heuristic.{name}.seconds"] = stats["seconds"]
         figures[f"heuristic.{name}.accuracy"] = lift.get("precision")
         figures[f"heuristic.{name}.lift"] = lift.get("lift")
+        figures[f"heuristic.{name}.drift"] = drift.get(name)
     return figures
 
 
@@ -213,7 +232,7 @@ def crowded_text(attribute: str) -> str:
     )
 
 
-def markdown(summary: Summary, verdict: Verdict) -> str:
+def markdown(summary: Summary, verdict: Verdict, refit: str) -> str:
     """Return the summary artifact of a run, the verdict first; text from the source is escaped."""
     costs = summary.costs
     expert = "an oracle, simulated" if summary.simulated else "experts"
@@ -222,7 +241,7 @@ def markdown(summary: Summary, verdict: Verdict) -> str:
     lines = [
         f"## {_safe(headline(summary))}",
         "",
-        *[f"- {_safe(reason)}" for reason in summary.held],
+        *[f"- {_safe(sentence)}" for sentence in (*summary.held, *summary.warnings)],
         "",
         "| | |",
         "|---|---|",
@@ -231,6 +250,7 @@ def markdown(summary: Summary, verdict: Verdict) -> str:
         f"| accuracy of the labels | {accuracy} |",
         f"| calibration error | {calibration_text(summary.calibration)} |",
         f"| churn | {_share(summary.churn)} |",
+        f"| label model | {_safe(refit)} |",
         f"| end model | {_share(summary.model_accuracy)}, {summary.model_role or 'not trained'} |",
         f"| cells computed / reused | {summary.cells_computed} / {summary.cells_reused} |",
         f"| asks put | {summary.asks} |",

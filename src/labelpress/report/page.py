@@ -36,6 +36,7 @@ def render_report(
     environment.filters["crowded"] = crowded_text
     base_rate = BaseRate.from_json(manifest.base_rate)
     lifts = {lift["heuristic"]: lift for lift in manifest.lifts}
+    drift = {found.heuristic: found for found in manifest.drift}
     notes = {note.name: note for note in manifest.heuristics}
     ranked = sorted(
         manifest.statistics,
@@ -49,7 +50,9 @@ def render_report(
         calibration=calibration_text(summary.calibration),
         recalibration=manifest.label_model.get("diagnostics", {}).get("recalibration"),
         verdict=verdict,
-        heuristics=[(s, lifts.get(s["name"], {}), notes[s["name"]]) for s in ranked],
+        heuristics=[
+            (s, lifts.get(s["name"], {}), notes[s["name"]], drift.get(s["name"])) for s in ranked
+        ],
         base_rate=list(
             zip(manifest.classes, base_rate.mean, base_rate.low, base_rate.high, strict=True)
         ),

@@ -12,12 +12,12 @@ from labelpress.audits import FEWEST_RESERVED
 from labelpress.base_rate import measure_base_rate
 from labelpress.cross_fit import FEWEST_ANSWERS, cross_predict
 from labelpress.label_models import Answered, fit_patterns, load
-from labelpress.refit import evidence_says, must_refit
+from labelpress.refit import MIN_ANSWERS, RefitDecision, evidence_says, must_refit
 from labelpress.stages.vote import voting
 from labelpress.vote_files import read_votes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from labelpress.base_rate import BaseRate
     from labelpress.classes import Classes
@@ -68,24 +68,24 @@ def fit_labels(run: Run, voted: Voted, answers: pl.DataFrame, cluster: Cluster) 
 
     base = run.base_manifest
     kept: LabelModel | None = load(base.label_model) if base else None
-    policy = run.project.settings.label_model.refit
-    notes = base.heuristics if base else ()
-    decision = must_refit(policy, kept, notes, manifest.heuristics, len(run.classes))
-    if decision is None and kept is not None:
-        decision = evidence_says(kept, base_rate, answered, race, run.project.settings.seed)
+    decision = _decide(run, manifest, kept, base_rate, answered, race)
+    fresh: LabelModel | None = None
     model: LabelModel
-    if base is not None and kept is not None and decision is not None and not decision.refit:
+    if base is not None and kept is not None and not decision.refit:
         model, parameters, fitted_period = kept, base.label_model, base.fitted_period
+        if len(answered) >= MIN_ANSWERS:  # the race is run all the same: it tells a bad set
+            fresh = race(answered)
     else:
         prints = voting(manifest.heuristics)
         everywhere = voted.votes.everywhere(run, manifest, prints, cluster)
-        model = _fit(run, learnt_from, answered, base_rate, manifest, everywhere)
+        model = fresh = _fit(run, learnt_from, answered, base_rate, manifest, everywhere)
         parameters, fitted_period = model.to_json(), manifest.period
     return Fitted(
         manifest.with_(
             label_model=parameters,
             fitted_period=fitted_period,
-            refit=decision.reason if decision else "first fit",
+            refit=decision.reason,
+            race=tuple(fresh.diagnostics.get("race", ())) if fresh else (),
             base_rate=base_rate.to_json(),
         ),
         model,
@@ -110,6 +110,32 @@ def _out_of_fold(
         return _fit(run, patterns, taught_by, base_rate, voted.manifest)
 
     return cross_predict(answered, fit, voted.votes.learnt_from, run.project.settings.seed)
+
+
+def _decide(
+    run: Run,
+    manifest: Manifest,
+    kept: LabelModel | None,
+    base_rate: BaseRate,
+    answered: Answered,
+    fit: Callable[[Answered], LabelModel],
+) -> RefitDecision:
+    """Decide whether to learn anew: first by what needs no answers, then by the answers."""
+    base = run.base_manifest
+    # printed again, a period has the drift for which its first printing has learnt already
+    seen = base.drifting if base and base.period == manifest.period else ()
+    drifting = [d for d in manifest.drifting if d.heuristic not in {s.heuristic for s in seen}]
+    decision = must_refit(
+        run.project.settings.label_model.refit,
+        kept,
+        base.heuristics if base else (),
+        manifest.heuristics,
+        len(run.classes),
+        drifting,
+    )
+    if decision is None and kept is not None:
+        return evidence_says(kept, base_rate, answered, fit, run.project.settings.seed)
+    return decision or RefitDecision(refit=True, reason="first fit")
 
 
 def _fit(

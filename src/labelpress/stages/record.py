@@ -139,7 +139,7 @@ def keep_record(
             "labelpress.verdict": "published" if version else "held",
             "labelpress.simulated": str(summary.simulated).lower(),
             "prefect.flow_run": run.link,
-            "mlflow.note.content": markdown(summary, verdict),
+            "mlflow.note.content": markdown(summary, verdict, manifest.refit),
         },
         data=_tracked_data(run, manifest, version),
         files=files,
@@ -153,7 +153,7 @@ def keep_record(
     )
     write_draft(run.store, draft)
     place = run.store.files.join(files["report.html"])
-    return Record(summary, markdown(summary, verdict), "", place)
+    return Record(summary, markdown(summary, verdict, manifest.refit), "", place)
 
 
 def _write_files(run: Run, manifest: Manifest, report: str) -> dict[str, str]:

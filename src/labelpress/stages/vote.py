@@ -8,8 +8,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from labelpress.analysis import summarize
-from labelpress.cohort_votes import PartToTally, tally_partition
-from labelpress.drift import PERIODS, find_drift
+from labelpress.cohort_votes import tally_cohorts
+from labelpress.drift import find_drift
 from labelpress.errors import UnknownClassError
 from labelpress.heuristics import cast_cells, load_heuristics
 from labelpress.heuristics.isolation import Limits, Sandbox
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from labelpress.bundle import Bundle
     from labelpress.classes import Classes
     from labelpress.cluster import Cluster
-    from labelpress.drift import Tally
     from labelpress.heuristics import Heuristic
     from labelpress.heuristics.settings import HeuristicsSettings
     from labelpress.manifest import HeuristicNote, Manifest
@@ -118,7 +117,9 @@ def cast_votes(
     fingerprints = voting(notes)
     votes = count_source(run, manifest.partitions, cells, fingerprints, cluster)
     names = [note.name for note in notes]
-    tallies = _tally_cohorts(run, manifest, cells, fingerprints, cluster)
+    base = run.base_manifest
+    comparable = base is not None and voting(base.heuristics) == fingerprints
+    tallies = tally_cohorts(run, manifest.with_(cells=cells), fingerprints, cluster, comparable)
     since = _compared_since(run, notes)
     seconds = {note.name: by_fingerprint.get(note.fingerprint, 0.0) for note in notes}
     analysis = summarize(votes.summary.counts, names, run.classes)
@@ -235,52 +236,6 @@ def _faults(manifest: Manifest, cells: Mapping[str, Mapping[str, Cell]]) -> dict
         for fingerprint, cell in known.items():
             totals[fingerprint] += cell.faults
     return totals
-
-
-def _tally_cohorts(
-    run: Run,
-    manifest: Manifest,
-    cells: Mapping[str, Mapping[str, Cell]],
-    fingerprints: tuple[str, ...],
-    cluster: Cluster,
-) -> dict[str, Tally]:
-    """
-    Count what the heuristics did on the new rows, and on the earlier ones if that is not known.
-
-    New are the rows of this period's cohort: they lie in partitions that are new or changed, or,
-    where the period is printed again, where its cohort was labelled before. Other heuristics than
-    in the base's votes make all partitions count.
-    """
-    base, period = run.base_manifest, manifest.period
-    published = {entry.part: entry for entry in base.entries} if base else {}
-    digests = {p.part: p.digest for p in base.partitions} if base else {}
-    known: dict[str, Tally] = {}
-    if base is not None and voting(base.heuristics) == fingerprints:
-        known = {cohort: tally for cohort, tally in base.tallies.items() if cohort < period}
-
-    def touched(partition: Partition) -> bool:
-        entry = published.get(partition.part)
-        unchanged = entry is not None and digests.get(partition.part) == partition.digest
-        return not (known and unchanged) or (entry is not None and period in entry.counts.cohorts)
-
-    jobs = {
-        partition.part: PartToTally(
-            partition,
-            cells[partition.digest],
-            published[partition.part].path if partition.part in published else None,
-            tuple(manifest.dropped.get(partition.part, ())),
-        )
-        for partition in manifest.partitions
-        if touched(partition)
-    }
-    found = cluster.map(tally_partition, jobs, run.store.files, fingerprints, run.classes, period)
-    counted: dict[str, Tally] = {}
-    for tallies in found.values():
-        for cohort, tally in tallies.items():
-            if cohort not in known:
-                counted[cohort] = counted[cohort] + tally if cohort in counted else tally
-    last = sorted((known | counted).items())[-PERIODS - 1 :]
-    return dict(last)
 
 
 def _compared_since(run: Run, notes: Sequence[HeuristicNote]) -> dict[str, str]:
