@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from labelpress.classes import Classes
+from labelpress.classes import ABSTAIN, Classes
 from labelpress.errors import LabelpressError
 from labelpress.label_models import load
 from labelpress.manifest import read_answers, read_manifest
@@ -35,7 +35,8 @@ class ExplainedVote:
     vote: str | None
     """The class voted for; None for an abstain."""
     log_odds: float
-    """What the vote added to the log-odds of the row's label."""
+    """What the vote added to the log-odds of the class explained: with all votes, minus without
+    this one. Where votes say the same, these overlap and need not add up to the whole."""
     lift: float | None
 
 
@@ -62,6 +63,12 @@ class Explanation:
     origin: str
     probabilities: dict[str, float]
     base_rate: dict[str, float]
+    explained_class: str
+    """The label, or the likeliest class where there is none."""
+    by_votes: float
+    """Its probability by the label model, whatever an expert said."""
+    without_votes: float
+    """The same for a row on which nobody votes."""
     votes: tuple[ExplainedVote, ...]
     answers: tuple[GivenAnswer, ...]
     label_model: str
@@ -96,6 +103,8 @@ def explain_row(store: Store, row_id: str, version: int | None = None) -> Explan
     votes = _votes_of(store, manifest, row["part"], row_id)
     model = load(manifest.label_model)
     target = int(np.argmax(row["probabilities"]))
+    by_votes = np.array(model.predict_proba(votes)[0])
+    silent = np.array(model.predict_proba(np.full_like(votes, ABSTAIN))[0])
     moved = model.contributions(votes)[0, :, target]
     lifts = {lift["heuristic"]: lift["lift"] for lift in manifest.lifts}
     explained = tuple(
@@ -114,12 +123,15 @@ def explain_row(store: Store, row_id: str, version: int | None = None) -> Explan
         origin=row["origin"],
         probabilities=dict(zip(classes.names, row["probabilities"], strict=False)),
         base_rate=dict(zip(classes.names, map(float, model.base_rate), strict=False)),
+        explained_class=classes.names[target],
+        by_votes=float(by_votes[target]),
+        without_votes=float(silent[target]),
         votes=explained,
         answers=_answers_of(store, manifest, row_id),
         label_model=model.name,
         refit=manifest.refit,
         part=row["part"],
-        replayed=_replay(row, np.array(model.predict_proba(votes)[0])),
+        replayed=_replay(row, by_votes),
     )
 
 

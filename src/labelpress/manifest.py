@@ -34,6 +34,8 @@ class HeuristicNote:
     owner: str | None
     why: str | None
     code: str
+    precision: float | None = None
+    """What its author believed."""
     facts: Mapping[str, str] = field(default_factory=dict)
     """The parts of the fingerprint by name."""
     quarantined: bool = False

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+import numpy as np
 import pytest
 import typer
 from pydantic import BaseModel
@@ -220,3 +221,15 @@ def test_pictures_are_small_and_shown(picture):
     """A clone stays light, and nothing lies about unused."""
     assert picture.stat().st_size < 300_000
     assert any(picture.name in document.read_text() for document in DOCUMENTS)
+
+
+def test_the_notebook_example_of_the_label_models_runs():
+    """As it is printed, from import to diagnostics."""
+    text = (ROOT / "docs" / "label-models.md").read_text()
+    code = text.partition("```python\n")[2].partition("```")[0]
+    names: dict[str, object] = {}
+
+    exec(code, names)  # noqa: S102  # our own document
+
+    assert np.shape(names["probabilities"]) == (4, 2)
+    assert np.allclose(np.sum(names["probabilities"], axis=1), 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import exp
 from typing import TYPE_CHECKING
 
 from rich.markdown import Markdown
@@ -68,18 +69,26 @@ def show_explanation(uri: str, row: str, version: int | None, console: Console) 
     base = ", ".join(f"{name} {p:.3f}" for name, p in explanation.base_rate.items())
     console.print(Text(f"base rate of the model: {base}"))
     table = Table()
-    for heading in ("heuristic", "vote", "log-odds", "lift", "owner", "why"):
+    odds = f"odds of {explanation.explained_class}"
+    for heading in ("heuristic", "vote", odds, "lift", "owner", "why"):
         table.add_column(heading)
     for vote in explanation.votes:
         table.add_row(
             Text(vote.note.name),
             Text(vote.vote or "-"),
-            f"{vote.log_odds:+.2f}" if vote.vote else "",
+            f"x {exp(vote.log_odds):.3g}" if vote.vote else "",
             "" if vote.lift is None else f"{vote.lift:.2f}",
             Text(vote.note.owner or ""),
             Text(vote.note.why or ""),
         )
     console.print(table)
+    console.print(
+        Text(
+            f"By the label model {explanation.explained_class} has {explanation.without_votes:.3f} "
+            f"without votes and {explanation.by_votes:.3f} with them. A vote's factor is what the "
+            "odds would lose without it; votes that say the same share what they say."
+        )
+    )
     for answer in explanation.answers:
         who = f"{answer.annotator}{' (simulated)' if answer.simulated else ''}"
         said = answer.label or "skipped"

@@ -44,6 +44,8 @@ class Evidence:
     """Shape (K,)."""
     base_rate_given: bool
     """False where nobody measured or declared it: it is uniform then."""
+    beliefs: Floats
+    """The precision that each heuristic's author believes in, shape (m,); NaN where not told."""
 
     @property
     def classes(self) -> int:

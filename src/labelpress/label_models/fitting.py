@@ -52,13 +52,15 @@ def fit_patterns(
     model: ModelName = "auto",
     seed: int = 0,
     everywhere: Everywhere[Patterns] | None = None,
+    beliefs: Sequence[float | None] | None = None,
 ) -> FittedModel:
     """
     Fit a label model on distinct vote patterns and their counts.
 
     `base_rate` (K,) is the measured or declared one; None means that nobody knows it, and it is
-    taken as uniform. Where `patterns` is only a sample of the source's rows, `everywhere` sums over
-    all its votes. Above 20,000 distinct patterns a sample of the rows is drawn here; then
+    taken as uniform. `beliefs` are the precisions that the heuristics' authors believe in, or None:
+    what answers start from. Where `patterns` is only a sample of the source's rows, `everywhere`
+    sums over all its votes. Above 20,000 distinct patterns a sample of the rows is drawn here; then
     `everywhere` is the patterns. Raises `LabelpressError` for votes, answers or base rates that
     make no sense.
     """
@@ -66,7 +68,8 @@ def fit_patterns(
     if everywhere is None and len(patterns.counts) > SAMPLE:
         everywhere = InMemory.of(patterns)
         patterns = draw_patterns(patterns, SAMPLE / patterns.rows, np.random.default_rng(seed))
-    evidence = _gather(patterns, everywhere, answered, classes, base_rate, heuristics)
+    told = np.array(beliefs or [None] * len(heuristics), dtype=np.float64)
+    evidence = _gather(patterns, everywhere, answered, classes, base_rate, heuristics, told)
     rule, report = _fit_rule(evidence, model, heuristics, seed)
     return FittedModel(
         name=model,
@@ -184,6 +187,7 @@ def _gather(
     classes: int,
     base_rate: Floats | None,
     heuristics: Sequence[str],
+    beliefs: Floats,
 ) -> Evidence:
     """Check everything an estimator will look at."""
     cast = (everywhere or InMemory.of(patterns)).total(partial(count_cast, classes))
@@ -195,7 +199,7 @@ def _gather(
         none = np.zeros((0, patterns.votes.shape[1]), dtype=patterns.votes.dtype)
         empty = np.zeros(0)
         return Evidence(
-            patterns, cast, everywhere, none, empty.astype(np.int64), empty, rates, given
+            patterns, cast, everywhere, none, empty.astype(np.int64), empty, rates, given, beliefs
         )
     votes = checked_votes(answered.votes, classes, heuristics)
     labels = checked_labels(answered.labels, classes)
@@ -208,7 +212,7 @@ def _gather(
             "probability of being drawn; it must lie in (0, 1]."
         )
     return Evidence(
-        patterns, cast, everywhere, votes, labels, answer_weights(answered), rates, given
+        patterns, cast, everywhere, votes, labels, answer_weights(answered), rates, given, beliefs
     )
 
 

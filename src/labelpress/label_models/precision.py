@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from labelpress.label_models.rules import Rule
     from labelpress.votes import Patterns
 
+_LEAST = 0.01
+"""No author can be so sure that an answer could not change it."""
 _STRENGTHS = 2.0 ** np.arange(0, 8)
 """Candidate prior sizes, in answers."""
 
@@ -35,7 +37,8 @@ class Precisions:
     """Weighted answers for which the vote was right, shape (m, K)."""
     total: Floats
     """Weighted answers with that vote, shape (m, K)."""
-    prior_mean: float
+    prior_mean: Floats
+    """Shape (m,)."""
     prior_strength: float
     """How many answers the prior counts for."""
 
@@ -44,9 +47,11 @@ def learn_precisions(evidence: Evidence) -> Precisions:
     """
     Estimate P(label = k | heuristic j votes k) from the answers.
 
-    A beta prior common to all heuristics: its mean is their pooled precision, its strength the one
-    under which the answers are most likely (empirical Bayes with a beta-binomial, Efron and Morris
-    1975), so few answers move a heuristic little and many move it freely.
+    A beta prior whose mean is the precision that the heuristic's author believes in, or else the
+    pooled one of all heuristics; its strength, common to all, is the one under which the answers
+    are most likely (empirical Bayes with a beta-binomial, Efron and Morris 1975). So few answers
+    move a heuristic little and many move it freely, and beliefs that the answers bear out count
+    for more.
     """
     shape = (evidence.heuristics, evidence.classes)
     right, total = np.zeros(shape), np.zeros(shape)
@@ -57,20 +62,23 @@ def learn_precisions(evidence: Evidence) -> Precisions:
         agreed = voted & (cast == evidence.labels)
         np.add.at(right[heuristic], cast[agreed], evidence.weights[agreed])
     # one answer right and one wrong, so that no pooled precision is 0 or 1
-    mean = float((right.sum() + 1) / (total.sum() + 2))
+    pooled = float((right.sum() + 1) / (total.sum() + 2))
+    believed = np.where(np.isnan(evidence.beliefs), pooled, evidence.beliefs)
+    mean = np.clip(np.tile(believed[:, None], evidence.classes), _LEAST, 1 - _LEAST)
     seen = total > 0
+    prior = mean[seen]
     likelihood = [
         float(
             (
-                betaln(right[seen] + s * mean, (total - right)[seen] + s * (1 - mean))
-                - betaln(s * mean, s * (1 - mean))
+                betaln(right[seen] + s * prior, (total - right)[seen] + s * (1 - prior))
+                - betaln(s * prior, s * (1 - prior))
             ).sum()
         )
         for s in _STRENGTHS
     ]
     strength = float(_STRENGTHS[int(np.argmax(likelihood))])
     shrunk = (right + strength * mean) / (total + strength)
-    return Precisions(shrunk, right, total, mean, strength)
+    return Precisions(shrunk, right, total, mean[:, 0], strength)
 
 
 def measure_lifts(evidence: Evidence, rule: Rule, heuristics: Sequence[str]) -> tuple[Lift, ...]:

@@ -155,6 +155,7 @@ def _fit(
         model=run.project.settings.label_model.model,
         seed=run.project.settings.seed,
         everywhere=everywhere,
+        beliefs=[note.precision for note in manifest.heuristics],
     )
 
 

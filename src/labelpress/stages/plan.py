@@ -344,5 +344,6 @@ def _note(heuristic: Heuristic) -> HeuristicNote:
         owner=heuristic.owner,
         why=heuristic.why,
         code=heuristic.code,
+        precision=heuristic.precision,
         facts=heuristic.facts,
     )

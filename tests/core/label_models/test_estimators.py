@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from labelpress.label_models import fit_label_model, fit_patterns
+from labelpress.label_models import Answered, fit_label_model, fit_patterns
 from labelpress.label_models.everywhere import InMemory
 from labelpress.label_models.near_copies import find_near_copies
 from labelpress.label_models.rules import merge
@@ -134,3 +134,32 @@ def test_em_on_the_workers_gives_the_same_model(model):
         merge_patterns(parts), None, everywhere=InMemory(600, tuple(parts)), **settings
     )
     np.testing.assert_allclose(here.predict_proba(votes), there.predict_proba(votes), atol=0.01)
+
+
+def test_an_author_s_belief_is_where_few_answers_start_from():
+    """Three answers move it little; three hundred that contradict it move it freely."""
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 2, 2000)
+    votes = np.stack([truth, np.where(rng.random(2000) < 0.6, truth, 1 - truth)], axis=1)
+
+    def learnt(answers, beliefs):
+        rows = np.arange(answers)
+        fitted = fit_patterns(
+            count_patterns(votes.astype(np.int8)),
+            Answered(
+                votes[rows].astype(np.int8),
+                truth[rows],
+                np.ones(answers),
+                np.ones(answers, dtype=np.bool_),
+            ),
+            classes=2,
+            base_rate=None,
+            heuristics=["right", "weak"],
+            model="weighted-majority",
+            beliefs=beliefs,
+        )
+        return [lift.precision for lift in fitted.lifts]
+
+    assert learnt(3, [None, 0.95])[1] > learnt(3, [None, 0.55])[1] + 0.1
+    assert learnt(300, [None, 0.95])[1] == pytest.approx(0.6, abs=0.08)
+    assert learnt(300, [0.05, None])[0] > 0.9
