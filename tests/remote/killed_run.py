@@ -29,7 +29,7 @@ STAGES = {
     "promote": ("tasks.promote", "promote_model"),
     "record": ("tasks.record", "record_run"),
     # in the middle of a stage: the model is registered but not decided on; the ledger is booked
-    # but MLflow's run is open; all is written but the mark that it is
+    # but the record is not drafted; MLflow has the chart but not the run
     "registered": ("tasks.promote", "register_model"),
     "booked": ("labelpress.stages.record", "book"),
     "charted": ("labelpress.stages.record", "_write_chart"),

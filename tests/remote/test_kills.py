@@ -19,13 +19,15 @@ from mlflow import MlflowClient
 ROOT = Path(__file__).parents[2]
 RUNNER = Path(__file__).with_name("killed_run.py")
 FIRST = "2026-03-02"
-pytestmark = [pytest.mark.remote, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.remote, pytest.mark.timeout(900)]
 
 PLACES = (
     *("answers", "plan+", "vote+", "fit", "label+", "gate+", "publish", "publish+"),
     *("ask+", "train+", "registered+", "promote+", "booked+", "charted+"),
 )
 """A stage is killed before its work, or after it (`+`) and before anything else."""
+TELLING = ("vote+", "label+", "publish+", "ask+", "registered+", "booked+", "charted+")
+"""Where something has just been left behind; the others take `make test-full`."""
 
 
 @pytest.fixture(name="environment", scope="module")
@@ -107,11 +109,12 @@ def _check(project, periods):
     assert sorted(decided["label_version"].to_list()) == trained_on
 
 
-def test_a_run_killed_at_each_stage_is_cured_by_the_next(project, environment):
+def test_a_run_killed_at_each_stage_is_cured_by_the_next(project, environment, request):
     """One period after the other is killed at another place; each is printed exactly once."""
-    periods = [_monday(week) for week in range(len(PLACES))]
+    places = PLACES if request.config.getoption("--full") else TELLING
+    periods = [_monday(week) for week in range(len(places))]
     cured = ""
-    for week, (period, where) in enumerate(zip(periods, PLACES, strict=True)):
+    for week, (period, where) in enumerate(zip(periods, places, strict=True)):
         project.write(
             f"week-{week:02d}.parquet",
             [(f"w{week}x{n}", text, stars, gold) for n, (text, stars, gold) in enumerate(ROWS)],
