@@ -35,6 +35,8 @@ class PartToTally:
     published: str | None
     """The label file that says which rows were there before, and since when."""
     dropped: tuple[int, ...]
+    only: str | None
+    """The cohort of all its rows, where they are known to be of one."""
 
 
 def cohorts_of(row_ids: pl.Series, published: pl.DataFrame | None, period: str) -> pl.Series:
@@ -74,12 +76,23 @@ def tally_cohorts(
             return True
         return period in entry.counts.cohorts
 
+    def only_cohort(partition: Partition) -> str | None:
+        if partition.part in manifest.dropped:
+            return None
+        entry = published.get(partition.part)
+        if entry is None:
+            return period
+        unchanged = digests.get(partition.part) == partition.digest
+        single = unchanged and len(entry.counts.cohorts) == 1 and entry.rows == partition.rows
+        return next(iter(entry.counts.cohorts)) if single else None
+
     jobs = {
         partition.part: PartToTally(
             partition,
             manifest.cells[partition.digest],
             published[partition.part].path if partition.part in published else None,
             tuple(manifest.dropped.get(partition.part, ())),
+            only_cohort(partition),
         )
         for partition in manifest.partitions
         if not known or may_hold_new_rows(partition)
@@ -103,9 +116,9 @@ def tally_partition(
     """Count what the heuristics did on the rows of each cohort of a partition, on a worker."""
     partition = job.partition
     where = (partition.digest, job.cells, fingerprints, partition.rows, classes)
-    if job.published is None and not job.dropped:
+    if job.only is not None:  # the usual case: a file of rows that came together
         patterns = partition_patterns(files, *where)
-        return {period: tally(patterns.votes, patterns.counts, len(classes))}
+        return {job.only: tally(patterns.votes, patterns.counts, len(classes))}
     votes = read_votes(files, job.cells, fingerprints, partition.rows, classes)
     published = (
         files.read_parquet(f"labels/{job.published}", columns=["row_id", "cohort"])

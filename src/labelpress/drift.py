@@ -33,8 +33,6 @@ _FLOOR = 0.3
 """A share whose log-odds moved less has not drifted, however sure that is: 7 points at one half, 4
 at 85 %, a third of a rare heuristic's rate."""
 
-_ROWS_AT_ONCE = 32_768
-
 
 @dataclass(frozen=True, slots=True)
 class Tally:
@@ -114,26 +112,28 @@ def tally(votes: NDArray[np.signedinteger], counts: NDArray[np.int64], classes: 
 
     A vote agrees with the rest as far as the other votes on its row say the same.
     """
-    heuristics = votes.shape[1]
-    total = np.zeros((4, heuristics))
-    for start in range(0, len(votes), _ROWS_AT_ONCE):
-        block, weight = votes[start : start + _ROWS_AT_ONCE], counts[start : start + _ROWS_AT_ONCE]
-        cast = block >= 0
-        by_class = np.stack([(block == code).sum(axis=1) for code in range(classes)], axis=1)
-        others = by_class.sum(axis=1, keepdims=True) - 1
-        same = np.take_along_axis(by_class, np.maximum(block, 0).astype(np.intp), axis=1) - 1
-        accompanied = cast & (others > 0)
-        share = np.where(accompanied, same / np.maximum(others, 1), 0.0)
-        for place, what in enumerate((cast, accompanied, share, accompanied & (same < others))):
-            total[place] += np.einsum("n,nm->m", weight, what, dtype=np.float64)
-    cast_votes, together, agreeing, conflicts = total.tolist()
-    return Tally(
-        int(counts.sum()),
-        tuple(map(int, cast_votes)),
-        tuple(map(int, together)),
-        tuple(agreeing),
-        tuple(map(int, conflicts)),
-    )
+    by_class = np.zeros((classes, len(votes)), dtype=np.int16)
+    cast = [np.flatnonzero(column >= 0) for column in votes.T]
+    for column, rows in zip(votes.T, cast, strict=True):
+        by_class[column[rows], rows] += 1
+    all_votes = by_class.sum(axis=0, dtype=np.int16)
+    found: list[tuple[int, int, float, int]] = []
+    for column, rows in zip(votes.T, cast, strict=True):
+        others = all_votes[rows] - 1
+        together = others > 0
+        others, rows_together = others[together], rows[together]
+        same = by_class[column[rows_together], rows_together] - 1
+        weights = counts[rows_together]
+        found.append(
+            (
+                int(counts[rows].sum()),
+                int(weights.sum()),
+                float((weights * (same / others)).sum()),
+                int(weights[same < others].sum()),
+            )
+        )
+    cast_votes, accompanied, agreeing, conflicts = zip(*found, strict=True) if found else ((),) * 4
+    return Tally(int(counts.sum()), cast_votes, accompanied, agreeing, conflicts)
 
 
 def find_drift(
