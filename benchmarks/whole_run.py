@@ -4,8 +4,8 @@ Whole runs of the flow on synthetic tickets: does the cost per row stay, and wha
     python -m benchmarks.whole_run                          (1, 4 and 16 million rows)
     python -m benchmarks.whole_run --rows 200000,1000000    (a trial; writes nothing)
 
-For each size: a pilot drop is audited, then the source is labelled from nothing (`first`), then with
-1 % new rows (`second`), then with 1 % new rows and one edited heuristic (`edited`). Each run is a
+For each size: a pilot drop is audited, then the source is labelled from nothing (`first`), then
+with 1 % new rows (`second`), then with 1 % new rows and one edited heuristic (`edited`). Each is a
 process of its own on two workers; the figures of a stage are those it books. Beside it the core
 functions run in a plain Dask loop over the same files (plain_loop.py). A Prefect server runs from
 the start, as it would where the flows are deployed.
@@ -125,8 +125,10 @@ def measure_size(folder: Path, rows: int, train_rows: int | None) -> Size:
 def in_process(what: str, folder: Path, period: str) -> dict[str, Any]:
     """Do one thing in a process of its own and return what it measured."""
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "benchmarks.whole_run", "--only", what]
-        + ["--folder", str(folder), "--period", period],
+        [
+            *(sys.executable, "-W", "ignore", "-m", "benchmarks.whole_run", "--only", what),
+            *("--folder", str(folder), "--period", period),
+        ],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         check=True,
@@ -199,20 +201,12 @@ def figures(sizes: list[Size]) -> list[dict[str, Any]]:
     results = []
     for size in sizes[1:]:
         for name, ours, peer in (
-            ("whole run", size.first.wall, small.first.wall),
-            (
-                "answers to publish",
-                size.first.seconds(TO_PUBLISH),
-                small.first.seconds(TO_PUBLISH),
-            ),
+            ("whole run", per_million(size), per_million(small)),
+            ("answers to publish", per_million(size, TO_PUBLISH), per_million(small, TO_PUBLISH)),
         ):
-            ours, peer = ours / size.rows * 1e6, peer / small.rows * 1e6
-            named = f"{name}, {size.rows:,} rows"
-            steady = 0.85 <= ours / peer <= 1.15
-            peer_name = f"itself at {small.rows:,}"
-            results.append(
-                figure(named, ours, peer, peer_name, "s/million", "0.85 to 1.15", met=steady)
-            )
+            named, beside = f"{name}, {size.rows:,} rows", f"itself at {small.rows:,}"
+            met = 0.85 <= ours / peer <= 1.15
+            results.append(figure(named, ours, peer, beside, "s/million", "0.85 to 1.15", met=met))
     for size in sizes:
         at = f"{size.rows:,} rows"
         ours = size.first.wall - size.first.seconds(("train",))
@@ -236,6 +230,12 @@ def figures(sizes: list[Size]) -> list[dict[str, Any]]:
     met = peak < MEMORY_MIB
     results.append(figure(name, peak, MEMORY_MIB, "limit", "MiB", "< 1", met=met))
     return results
+
+
+def per_million(size: Size, stages: tuple[str, ...] = ()) -> float:
+    """Return the seconds per million rows of the first run, or of some of its stages."""
+    seconds = size.first.seconds(stages) if stages else size.first.wall
+    return seconds / size.rows * 1e6
 
 
 def figure(

@@ -11,7 +11,7 @@ import tasks.publish
 from flows.relabel import follow_up
 from labelpress.cluster import open_cluster
 from labelpress.decisions import Decision, decide
-from labelpress.events import flow_run_facts
+from labelpress.events import flow_run_facts, run_stage
 from labelpress.manifest import read_manifest
 from labelpress.project import read_project
 from labelpress.runs import open_candidate
@@ -44,7 +44,7 @@ def promote(project: str, run: str, who: Text, why: Text, cluster: str = "") -> 
     with open_cluster(
         "" if cluster == "threads" else cluster, processes=cluster != "threads"
     ) as workers:
-        version = tasks.publish.publish(held, manifest, workers, "promotion")
+        version = run_stage(tasks.publish.publish, held, manifest, workers, "promotion")
         decide(
             held.store.decisions,
             Decision("publish-held", who, why, label_version=version.version, run=run),

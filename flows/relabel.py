@@ -22,7 +22,7 @@ import tasks.train
 import tasks.vote
 from labelpress.cluster import Cluster, open_cluster
 from labelpress.errors import PublicationRefusedError, TrackingError
-from labelpress.events import flow_run_facts, show_summary
+from labelpress.events import flow_run_facts, run_stage, show_summary
 from labelpress.manifest import Manifest, read_answers, read_manifest
 from labelpress.project import read_project
 from labelpress.runs import Run, open_run
@@ -80,20 +80,20 @@ def relabel(
     ) as workers:
         if slot.action == "resume" and slot.version is not None:
             return take_up(run, slot.version, tracking, workers)
-        frozen = tasks.answers.answers(run, workers)
-        planned = tasks.plan.plan(run, frozen, workers)
+        frozen = run_stage(tasks.answers.answers, run, workers)
+        planned = run_stage(tasks.plan.plan, run, frozen, workers)
         if mode == "dry-run":
             text = forecast(run, planned, workers).to_markdown()
             show_summary(text)
             return Outcome("forecast", slot.period, slot.printing, None, summary=text)
-        voted = tasks.vote.vote(run, planned, workers)
-        fitted = tasks.fit.fit(run, voted, planned.answers, workers)
-        candidate = tasks.label.label(run, fitted, workers)
-        gated = tasks.gate.gate(run, candidate, workers)
+        voted = run_stage(tasks.vote.vote, run, planned, workers)
+        fitted = run_stage(tasks.fit.fit, run, voted, planned.answers, workers)
+        candidate = run_stage(tasks.label.label, run, fitted, workers)
+        gated = run_stage(tasks.gate.gate, run, candidate, workers)
         if gated.held:
             return hold(run, gated.manifest, gated.held, tracking, workers)
         try:
-            version = tasks.publish.publish(run, gated.manifest, workers)
+            version = run_stage(tasks.publish.publish, run, gated.manifest, workers)
         except PublicationRefusedError as refused:
             return overtaken(run, refused)
         return follow_up(run, gated.manifest, version, tracking, workers)
@@ -127,17 +127,20 @@ def follow_up(
     run: Run, manifest: Manifest, version: LabelVersion, tracking: Tracking, workers: Cluster
 ) -> Outcome:
     """Do what follows a publication: ask, train, promote, record; each step happens once."""
-    asked = tasks.ask.ask(run, manifest, version.version, workers)
+    asked = run_stage(tasks.ask.ask, run, manifest, version.version, workers)
     answers = read_answers(run.store.files, manifest.run)
-    trained = tasks.train.train(run, manifest, answers, workers)
+    trained = run_stage(tasks.train.train, run, manifest, answers, workers)
     promotion = None
     if trained is not None:
         try:
-            promotion = tasks.promote.promote(run, manifest, version, trained, tracking, workers)
+            promotion = run_stage(
+                tasks.promote.promote, run, manifest, version, trained, tracking, workers
+            )
         except TrackingError:
-            tasks.record.keep(run, manifest, workers, version=version, trained=trained)
+            run_stage(tasks.record.keep, run, manifest, workers, version=version, trained=trained)
             raise
-    written = tasks.record.record(
+    written = run_stage(
+        tasks.record.record,
         run,
         manifest,
         tracking,
@@ -161,8 +164,9 @@ def hold(
     run: Run, manifest: Manifest, reasons: tuple[str, ...], tracking: Tracking, workers: Cluster
 ) -> State[Outcome]:
     """End a run whose candidate may not be published; experts are asked about what would change."""
-    asked = tasks.ask.ask(run, manifest, None, workers)
-    written = tasks.record.record(
+    asked = run_stage(tasks.ask.ask, run, manifest, None, workers)
+    written = run_stage(
+        tasks.record.record,
         run,
         manifest,
         tracking,
