@@ -102,12 +102,13 @@ def label_file(
     frame = label_rows(rows["row_id"], matrix, load(parameters), classes, {}, cohorts)
     frame.write_parquet(f"{out}/{name}.labels.parquet")
     counts = count_labels(frame, classes, pl.read_parquet(f"{out}/{name}.slices.parquet"))
-    ordered = np.sort(np.stack(frame["probabilities"].to_numpy()), axis=1)
+    probabilities = frame["probabilities"].explode().to_numpy().reshape(rows.height, -1)
+    ordered = np.partition(probabilities, -2, axis=1)
     scored = frame.select("n_votes", "cohort").with_columns(
+        rows["row_id"],
+        rows["row_hash"],
         rows["random"],
         pl.Series("margin", ordered[:, -1] - ordered[:, -2]),
-        row_id=rows["row_id"].cast(pl.String),
-        row_hash=rows["row_hash"].cast(pl.String),
         part=pl.lit(name),
         partition=pl.lit(name),
         changed=pl.lit(value=False),

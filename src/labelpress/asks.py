@@ -72,28 +72,28 @@ def pick_candidates(rows: pl.DataFrame, limit: int) -> Candidates:
     """
     Reduce the rows of one partition to those that may be asked.
 
-    `rows` has the columns row_id, row_hash, part, partition, cohort, random, margin (distance
-    between the two likeliest classes), n_votes, changed (bool) and askable (bool; false where the
-    row was asked already or belongs to the test set). At most `limit` rows are kept per stratum
-    and, for audits, per cohort.
+    `rows` has the columns row_id and row_hash as the row index has them, part, partition, cohort,
+    random, margin (distance between the two likeliest classes), n_votes, changed (bool) and askable
+    (bool; false where the row was asked already or belongs to the test set). At most `limit` rows
+    are kept per stratum and, for audits, per cohort.
     """
     askable = rows.filter(pl.col("askable"))
 
     def best(frame: pl.DataFrame, score: str) -> pl.DataFrame:
-        scored: pl.DataFrame = frame.with_columns(pl.col(score).cast(pl.Float64).alias("score"))
-        return scored.sort("score", "random", "row_id").head(limit).select(CANDIDATES.names())
+        scored = frame.with_columns(pl.col(score).cast(pl.Float64).alias("score"))
+        order = ["score", "random", "row_id"]
+        # not a sort of all rows for the sake of a hundred
+        kept = scored.bottom_k(limit, by=order).sort(order)
+        hashes = pl.Series("row_hash", hash_texts(kept["row_hash"]), dtype=pl.String)
+        return kept.with_columns(pl.col("row_id").cast(pl.String), hashes).select(
+            CANDIDATES.names()
+        )
 
-    by_cohort = (
-        askable.sort("random", "row_id")
-        .group_by("cohort", maintain_order=True)
-        .head(limit)
-        .with_columns(pl.col("random").alias("score"))
-        .select(CANDIDATES.names())
-    )
+    cohorts = askable.partition_by("cohort", maintain_order=True)
     uncovered = pl.col("n_votes") == 0
     sizes = rows.group_by("cohort").len().sort("cohort")
     return Candidates(
-        audit=by_cohort,
+        audit=pl.concat([CANDIDATES.to_frame(), *(best(rows, "random") for rows in cohorts)]),
         uncertain=best(askable.filter(~uncovered & (pl.col("margin") < 1)), "margin"),
         uncovered=best(askable.filter(uncovered), "random"),
         changed=best(askable.filter(pl.col("changed")), "random"),
@@ -101,6 +101,11 @@ def pick_candidates(rows: pl.DataFrame, limit: int) -> Candidates:
         uncovered_rows=rows.filter(uncovered).height,
         changed_rows=rows.filter(pl.col("changed")).height,
     )
+
+
+def hash_texts(hashes: pl.Series) -> list[str]:
+    """Return row hashes as text of 16 hexadecimal digits, as asks and answers carry them."""
+    return [f"{value:016x}" for value in hashes.to_list()]
 
 
 def merge_candidates(parts: list[Candidates], limit: int) -> Candidates:

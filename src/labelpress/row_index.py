@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from labelpress.asks import hash_texts
 from labelpress.errors import SourceError
 from labelpress.row_hash import hash_rows
 from labelpress.sources.reading import read_rows
@@ -169,8 +170,3 @@ def locate_rows(where: tuple[str, pl.DataFrame], files: Files) -> pl.DataFrame:
     )
     found = answers.join(here, on=["row_id", "row_hash"], how="inner", maintain_order="left")
     return found.with_columns(pl.lit(digest).alias("partition"))
-
-
-def hash_texts(hashes: pl.Series) -> list[str]:
-    """Return row hashes as text of 16 hexadecimal digits, as asks and answers carry them."""
-    return [f"{value:016x}" for value in hashes.to_list()]

@@ -12,7 +12,7 @@ import polars as pl
 from labelpress.answers import open_asks
 from labelpress.asks import ask_id, choose_asks, merge_candidates, pick_candidates
 from labelpress.row_hash import random_numbers
-from labelpress.row_index import hash_texts, read_index
+from labelpress.row_index import read_index
 from labelpress.tables.schemas import ASKS
 from labelpress.test_set import read_test_set
 
@@ -164,28 +164,39 @@ def candidates_of_part(
         )
         scored = scored.with_columns(_changed(scored, where.published, files))
         rows = rows.join(scored, on="row_id", how="inner", maintain_order="left")
-    text = rows.with_columns(
-        pl.col("row_id").cast(pl.String),
-        pl.Series("row_hash", hash_texts(rows["row_hash"]), dtype=pl.String),
+    # Few rows are spent and few are sent: ids and hashes become text there, not here.
+    kind = rows["row_id"].dtype
+    known = pl.DataFrame(
+        {
+            "row_id": spent["row_id"].cast(kind, strict=False),
+            "row_hash": pl.Series(
+                [int(digits, 16) for digits in spent["row_hash"]], dtype=pl.UInt64
+            ),
+            "asked": pl.Series([True] * spent.height, dtype=pl.Boolean),
+        }
+    )
+    asked = rows.select("row_id", "row_hash").join(
+        known, on=["row_id", "row_hash"], how="left", maintain_order="left"
+    )["asked"]
+    tested = rows["row_id"].is_in(
+        pl.Series(test_ids, dtype=pl.String).cast(kind, strict=False).implode()
+    )
+    askable = ~asked.fill_null(value=False) & ~tested
+    described = rows.with_columns(
+        askable.alias("askable"),
         pl.lit(where.part).alias("part"),
         pl.lit(where.digest).alias("partition"),
     )
-    asked = text.select("row_id", "row_hash").join(
-        spent.with_columns(pl.lit(value=True).alias("asked")),
-        on=["row_id", "row_hash"],
-        how="left",
-        maintain_order="left",
-    )["asked"]
-    tested = text["row_id"].is_in(list(test_ids))
-    askable = ~asked.fill_null(value=False) & ~tested
-    return pick_candidates(text.with_columns(askable.alias("askable")), limit)
+    return pick_candidates(described, limit)
 
 
 def _margin(probabilities: pl.Series) -> pl.Series:
-    if probabilities.len() == 0:
+    rows = probabilities.len()
+    if rows == 0:
         return pl.Series("margin", [], dtype=pl.Float64)
-    ordered = np.sort(np.array(probabilities.to_list()), axis=1)
-    return pl.Series("margin", ordered[:, -1] - ordered[:, -2])
+    matrix = probabilities.explode().to_numpy().reshape(rows, -1)
+    best = np.partition(matrix, -2, axis=1)
+    return pl.Series("margin", best[:, -1] - best[:, -2])
 
 
 def _changed(scored: pl.DataFrame, published: str | None, files: Files) -> pl.Series:
