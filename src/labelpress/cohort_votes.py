@@ -43,6 +43,8 @@ def cohorts_of(row_ids: pl.Series, published: pl.DataFrame | None, period: str) 
     """Return the cohort of each row: as published, and this period for rows that are new."""
     if published is None:
         return pl.Series("cohort", [period], dtype=pl.String).new_from_index(0, row_ids.len())
+    if published["row_id"].equals(row_ids):
+        return published["cohort"]
     known = published.select("row_id", "cohort")
     joined = row_ids.to_frame("row_id").join(known, on="row_id", how="left", maintain_order="left")
     return joined["cohort"].fill_null(period)

@@ -141,6 +141,15 @@ def test_every_row_is_common_new_or_gone(old, new):
     assert change.churn == (len(differ) / len(common) if common else None)
 
 
+@given(LABELS, st.randoms(use_true_random=False))
+def test_the_order_of_rows_changes_no_comparison(old, random):
+    """Rows in the order of before are compared as rows in any other."""
+    new = {row: (random.choice([None, "ham", "spam"]), "program") for row in old}
+
+    there = _frame(new)
+    assert compare(_frame(old), there) == compare(_frame(old), there.reverse())
+
+
 def test_changes_of_partitions_add_up():
     """Field by field."""
     total = Change(4, 1, 0, 2, 0) + Change(6, 1, 1, 0, 3)
