@@ -14,6 +14,7 @@ from labelpress.asks import ExpertsSettings
 from labelpress.bundle import Bundle, belongs
 from labelpress.end_model.settings import EndModelSettings
 from labelpress.errors import ProjectError, did_you_mean
+from labelpress.exchange.settings import ExchangeSettings
 from labelpress.gate import GateSettings
 from labelpress.heuristics.settings import HeuristicsSettings
 from labelpress.label_models.fitting import ModelName
@@ -116,6 +117,7 @@ class Settings(BaseModel):
     heuristics: HeuristicsSettings = HeuristicsSettings()
     label_model: LabelModelSettings = LabelModelSettings()
     experts: ExpertsSettings = ExpertsSettings()
+    exchange: ExchangeSettings = ExchangeSettings()
     slices: SlicesSettings = SlicesSettings()
     end_model: EndModelSettings = EndModelSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
@@ -210,6 +212,11 @@ def parse_settings(text: str) -> Settings:
         raise ProjectError(
             f"project.toml: [end_model] features: {oracle!r} is the column of the oracle, so the "
             "model would see the answers. Take it out of the features."
+        )
+    if oracle is not None and oracle in (settings.exchange.columns or ()):
+        raise ProjectError(
+            f"project.toml, [exchange] columns: {oracle!r} is the column of the oracle, so experts "
+            "would see the answers. Take it out of the columns."
         )
     return settings
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from labelpress.project import Project
+
 FORMAT = 1
 """The format of store that this labelpress writes, and the newest that it reads."""
 NEEDS_LABELPRESS = "0.1.0"
@@ -182,6 +184,14 @@ def open_store(
         return replace(store, classes=register(store.registered_classes(), classes))
     _check_writable(store.files)
     return replace(store, classes=store.register_classes(classes))
+
+
+def open_project_store(project: Project) -> Store:
+    """Open, or create, the store that a project's settings name; raises as `open_store` does."""
+    settings = project.settings
+    return open_store(
+        project.store_uri, project.name, settings.classes.names, settings.store.storage_options
+    )
 
 
 def _create(store: Store, project: str) -> None:

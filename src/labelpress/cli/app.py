@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, ParamSpec, TypeVar
 
 import typer
 from rich.console import Console
@@ -30,6 +30,7 @@ app.add_typer(answers, name="answers")
 console = Console()
 errors = Console(stderr=True)
 
+AskFormat = Literal["csv", "jsonl", "prodigy", "argilla"]
 ProjectFolder = Annotated[str, typer.Argument(help="Folder of the project.", metavar="PROJECT")]
 
 
@@ -123,11 +124,12 @@ def report(
 def import_answers(
     project: ProjectFolder,
     file: Annotated[Path, typer.Argument(help="CSV or JSONL: ask_id, label, annotator, ...")],
+    late: Annotated[bool, typer.Option(help="Take answers to expired asks too.")] = False,
 ) -> None:
     """Take answers from a file; lines that cannot be taken are listed beside it with reasons."""
-    from labelpress.cli.exchanging import take_answers  # noqa: PLC0415
+    from labelpress.cli.exchanging import import_file  # noqa: PLC0415
 
-    take_answers(project, file, console)
+    import_file(project, file, console, late=late)
 
 
 @asks.command(name="export")
@@ -135,11 +137,14 @@ def import_answers(
 def export_asks(
     project: ProjectFolder,
     out: Annotated[Path, typer.Option(help="A .csv or .jsonl file.")] = Path("asks.csv"),
+    file_format: Annotated[
+        AskFormat | None, typer.Option("--format", help="By default the file's ending says it.")
+    ] = None,
 ) -> None:
     """Write the open asks, with the columns that an expert sees, to a file."""
     from labelpress.cli.exchanging import write_asks  # noqa: PLC0415
 
-    write_asks(project, out, console)
+    write_asks(project, out, file_format, console)
 
 
 if __name__ == "__main__":

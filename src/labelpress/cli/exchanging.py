@@ -5,54 +5,53 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-import polars as pl
-
 from labelpress.answers import open_asks
-from labelpress.exchange import read_answer_file, sort_out, with_shown_columns
+from labelpress.errors import AnswerError
+from labelpress.exchange.ask_files import ask_file
+from labelpress.exchange.lines import holds_answers, read_lines
+from labelpress.exchange.showing import show_asks
+from labelpress.exchange.taking import take_answers
 from labelpress.project import read_project
-from labelpress.store import open_store
+from labelpress.store import open_project_store
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from rich.console import Console
 
-    from labelpress.project import Project
-    from labelpress.store import Store
+    from labelpress.exchange.ask_files import FileFormat
 
 
-def write_asks(uri: str, out: Path, console: Console) -> None:
-    """Write the open asks to a CSV or JSONL file."""
+def write_asks(uri: str, out: Path, file_format: FileFormat | None, console: Console) -> None:
+    """Write the open asks to a file, unless that would destroy answers in it."""
     project = read_project(uri)
-    store = _open(project)
+    store = open_project_store(project)
+    if out.exists() and holds_answers(out.name, out.read_bytes()):
+        raise AnswerError(
+            f"{str(out)!r} holds answers, which would be overwritten. Import it first (labelpress "
+            "answers import) and remove it, or give another file with --out."
+        )
     waiting = open_asks(store.asks.read(), store.answers.read(), datetime.now(UTC))
-    frame = with_shown_columns(project, waiting)
-    if out.suffix == ".jsonl":
-        frame.write_ndjson(out)
-    else:
-        frame.write_csv(out)
-    console.print(f"{out}: {frame.height} open asks", markup=False, highlight=False)
+    shown = show_asks(project, waiting)
+    chosen = file_format or ("jsonl" if out.suffix == ".jsonl" else "csv")
+    out.write_bytes(ask_file(shown, store.classes, chosen))
+    console.print(f"{out}: {shown.asks.height} open asks", markup=False, highlight=False)
+    if shown.gone:
+        console.print(f"{shown.gone} asks are left out: their rows changed or left the source")
 
 
-def take_answers(uri: str, file: Path, console: Console) -> None:
+def import_file(uri: str, file: Path, console: Console, *, late: bool) -> None:
     """Import a file of answers; what is refused is listed beside it, and nothing is lost."""
-    project = read_project(uri)
-    store = _open(project)
-    lines = read_answer_file(file)
-    now = datetime.now(UTC)
-    taken, refused = sort_out(lines, store.asks.read(), store.answers.read(), store.classes, now)
-    if taken.height:
-        key = "\x1f".join(sorted((taken["ask_id"] + taken["annotator"]).to_list()))
-        store.answers.append(taken, batch=f"import:{pl.Series([key]).hash(0)[0]:x}")
-    if refused.height:
-        beside = file.with_suffix(".rejected.csv")
-        refused.write_csv(beside)
-        console.print(f"{refused.height} lines were refused; reasons in {beside}", markup=False)
-    console.print(f"{taken.height} answers were taken", markup=False, highlight=False)
-
-
-def _open(project: Project) -> Store:
-    settings = project.settings
-    return open_store(
-        project.store_uri, project.name, settings.classes.names, settings.store.storage_options
-    )
+    store = open_project_store(read_project(uri))
+    if not file.is_file():
+        raise AnswerError(f"there is no file {str(file)!r}.")
+    taken = take_answers(store, read_lines(file.name, file.read_bytes()), late=late)
+    beside = file.with_suffix(".rejected.csv")
+    if taken.rejected.height:
+        taken.rejected.write_csv(beside)
+        console.print(
+            f"{taken.rejected.height} lines were refused; reasons in {beside}", markup=False
+        )
+    else:
+        beside.unlink(missing_ok=True)
+    console.print(taken.sentence(), markup=False, highlight=False)

@@ -1,0 +1,20 @@
+"""The `[exchange]` table of project.toml."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class ExchangeSettings(BaseModel):
+    """Where asks go and answers come from, and what may leave."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    columns: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    """The columns that experts see. Without them files show all, and no server is sent any."""
+    folder: str = "exchange/"
+    """Where `collect-answers` writes asks and finds answers; relative to the project."""
+    file_format: Literal["csv", "jsonl", "prodigy", "argilla"] = "csv"
+    """How the asks are written there. Answers are read in any of these."""

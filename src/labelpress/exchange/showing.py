@@ -1,0 +1,130 @@
+"""What an expert sees: asks with the columns of their rows that may leave."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from labelpress.asks import hash_texts
+from labelpress.errors import ProjectError, did_you_mean
+from labelpress.partitions import file_of
+from labelpress.row_hash import hash_rows
+from labelpress.sources.listing import list_source
+from labelpress.sources.reading import read_footer, read_rows
+
+if TYPE_CHECKING:
+    from labelpress.project import Project
+    from labelpress.sources.listing import SourceFile
+
+OWN_COLUMNS = (
+    "ask_id",
+    "row_id",
+    "reason",
+    "classes",
+    "label",
+    "annotator",
+    "seconds",
+    "rationale",
+    "answered",
+    "expires",
+)
+"""The columns with which every file of asks begins; an expert fills in label to answered."""
+
+_NO_ROWS = pl.Schema({"row_id": pl.String(), "row_hash": pl.String()})
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Asks that can be put before an expert."""
+
+    asks: pl.DataFrame
+    """The asks, in their order."""
+    columns: pl.DataFrame
+    """The columns of their rows that an expert may see, in the same order."""
+    gone: int
+    """Asks whose row has changed or left the source: answering them would be in vain."""
+
+
+def show_asks(project: Project, asks: pl.DataFrame) -> Shown:
+    """
+    Find the rows of asks in the source.
+
+    Shown are the columns that `[exchange] columns` names, else all; never the oracle's. Raises
+    `ProjectError` where a named column is in no file, `SourceError` as reading does.
+    """
+    source = project.settings.source
+    files = {file.path: file for file in list_source(project.source_uri, source).files}
+    paths = pl.Series("path", [file_of(part) for part in asks["part"]], dtype=pl.String)
+    found = [
+        _rows_of(project, files[str(key[0])], group["row_id"])
+        for key, group in asks.group_by(paths, maintain_order=True)
+        if str(key[0]) in files
+    ]
+    if not found:
+        return Shown(asks.clear(), pl.DataFrame(), asks.height)
+    rows = pl.concat(found, how="diagonal_relaxed")
+    _check_columns(project, rows, list(files.values()))
+    key = list(_NO_ROWS)
+    named = rows.select(pl.struct(*key).alias("_key"), pl.struct(pl.exclude(key)).alias("_shown"))
+    joined = asks.with_columns(pl.struct(*key).alias("_key")).join(
+        named.unique("_key", keep="first"), on="_key", how="inner", maintain_order="left"
+    )
+    return Shown(
+        joined.select(asks.columns),
+        joined.select("_shown").unnest("_shown"),
+        asks.height - joined.height,
+    )
+
+
+def _rows_of(project: Project, file: SourceFile, row_ids: pl.Series) -> pl.DataFrame:
+    """Return row_id and row_hash (text) and the shown columns of some rows of a file."""
+    settings = project.settings
+    options = settings.source.storage_options
+    footer = read_footer(file, options)
+    types = {name: kind for name, kind in footer.schema if name != settings.experts.oracle}
+    wanted = settings.exchange.columns
+    shown = [name for name in types if wanted is None or name in wanted]
+    id_only = {settings.source.id: types[settings.source.id]}
+    frames = [_NO_ROWS.to_frame()]
+    for group in range(len(footer.row_groups)):
+        # A partition may be large and the asks in it few.
+        ids = read_rows(file, (group, group), id_only, options)[settings.source.id].cast(pl.String)
+        asked = ids.is_in(row_ids.implode())
+        if not asked.any():
+            continue
+        rows = read_rows(file, (group, group), types, options).filter(asked)
+        hashes = pl.Series(hash_rows(rows, sorted(types)), dtype=pl.UInt64)
+        frames.append(
+            rows.select(
+                ids.filter(asked).alias("row_id"),
+                pl.Series("row_hash", hash_texts(hashes), dtype=pl.String),
+                *(_readable(rows[name]).alias(_spelt(name)) for name in shown),
+            )
+        )
+    return pl.concat(frames, how="diagonal_relaxed")
+
+
+def _check_columns(project: Project, rows: pl.DataFrame, files: list[SourceFile]) -> None:
+    for name in project.settings.exchange.columns or ():
+        if rows.height and _spelt(name) not in rows.columns:
+            footer = read_footer(files[0], project.settings.source.storage_options)
+            raise ProjectError(
+                f"project.toml, [exchange] columns: the source has no column {name!r}."
+                f"{did_you_mean(name, [known for known, _ in footer.schema])}"
+            )
+
+
+def _readable(column: pl.Series) -> pl.Series:
+    """Return a column as a text or JSON file can hold it: lists and records as JSON text."""
+    if column.dtype.is_nested() or column.dtype in (pl.Binary, pl.Object):
+        texts = [None if value is None else json.dumps(value, default=str) for value in column]
+        return pl.Series(texts, dtype=pl.String)
+    return column
+
+
+def _spelt(name: str) -> str:
+    """Return the name under which a column is shown: never one of our own."""
+    return f"shown_{name}" if name in (*OWN_COLUMNS, *_NO_ROWS) else name
