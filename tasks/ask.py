@@ -1,11 +1,12 @@
 """The ask task."""
 
+from polars import col
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from labelpress.accounting import accounted
 from labelpress.cluster import Cluster
-from labelpress.events import show_partitions
+from labelpress.events import announce_asks, show_partitions
 from labelpress.manifest import Manifest
 from labelpress.runs import Run
 from labelpress.stages.ask import Asked, put_asks
@@ -20,4 +21,6 @@ def ask(run: Run, manifest: Manifest, version: int | None, cluster: Cluster) -> 
             run, manifest, cluster, batch=batch, label_version=version, held=version is None
         )
     show_partitions("ask", account.table)
+    fresh = asked.asks.filter(col("label_version").eq_missing(version))
+    announce_asks(run.project.name, run.store, fresh, batch)
     return asked

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
-from uuid import UUID
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 from prefect.artifacts import (
     create_markdown_artifact,
@@ -13,6 +13,7 @@ from prefect.artifacts import (
     create_table_artifact,
     update_progress_artifact,
 )
+from prefect.events import emit_event
 from prefect.runtime import flow_run
 from prefect.settings import get_current_settings
 from prefect.utilities import annotations as wrappers
@@ -21,9 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
+    from polars import DataFrame
     from prefect import Task
 
     from labelpress.cluster import PartitionRow
+    from labelpress.exchange.taking import Taken
+    from labelpress.store import Store
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -93,3 +97,62 @@ def show_partitions(stage: str, table: Sequence[PartitionRow]) -> None:
 def show_summary(text: str) -> None:
     """Show the summary of a run."""
     create_markdown_artifact(markdown=text, key="summary", description="Verdict, figures, cost")
+
+
+def show_rejected(lines: DataFrame) -> None:
+    """Show answer lines that were refused, with their reasons; nothing where there are none."""
+    if lines.height:
+        create_table_artifact(
+            table=lines.head(TABLE_ROWS).to_dicts(),
+            key="rejected-answers",
+            description=f"{lines.height} answer lines were refused",
+        )
+
+
+def announce_answers(project: str, store: Store, taken: Taken, tool: str) -> None:
+    """Emit `labelpress.answers.arrived`, if any did; the same answers are the same event."""
+    if taken.answers:
+        _announce(
+            project,
+            store,
+            "labelpress.answers.arrived",
+            taken.batch,
+            {
+                "answers": taken.answers,
+                "skips": taken.skips,
+                "rejected": taken.rejected.height,
+                "tool": tool,
+                "answers_version": store.answers.version(),
+            },
+        )
+
+
+def announce_asks(project: str, store: Store, asks: DataFrame, batch: str) -> None:
+    """Emit `labelpress.asks.created`, if any were; the same batch is the same event."""
+    if asks.height:
+        strata = asks.group_by("stratum").len().sort("stratum")
+        first = asks.row(0, named=True)
+        _announce(
+            project,
+            store,
+            "labelpress.asks.created",
+            batch,
+            {
+                "asks": asks.height,
+                "strata": dict(strata.iter_rows()),
+                "period": first["period"],
+                "label_version": first["label_version"],
+                "expires": first["expires"].isoformat(),
+            },
+        )
+
+
+def _announce(project: str, store: Store, event: str, batch: str, payload: dict[str, Any]) -> None:
+    resource = f"labelpress.project.{project}"
+    emit_event(
+        event,
+        resource={"prefect.resource.id": resource, "prefect.resource.name": project},
+        payload={"project": project, "batch": batch, **payload},
+        # A rerun must not set off an automation a second time.
+        id=uuid5(NAMESPACE_URL, f"{store.uri}/{resource}/{event}/{batch}"),
+    )

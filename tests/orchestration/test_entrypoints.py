@@ -11,6 +11,7 @@ ENTRYPOINTS = (
     "flows/promote.py:promote",
     "flows/rollback.py:rollback",
     "flows/rollback.py:lift",
+    "flows/review.py:review",
 )
 
 

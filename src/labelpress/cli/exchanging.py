@@ -5,11 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from labelpress.answers import open_asks
 from labelpress.errors import AnswerError
 from labelpress.exchange.ask_files import ask_file
 from labelpress.exchange.lines import holds_answers, read_lines
-from labelpress.exchange.showing import show_asks
+from labelpress.exchange.showing import show_open_asks
 from labelpress.exchange.taking import take_answers
 from labelpress.project import read_project
 from labelpress.store import open_project_store
@@ -31,8 +30,7 @@ def write_asks(uri: str, out: Path, file_format: FileFormat | None, console: Con
             f"{str(out)!r} holds answers, which would be overwritten. Import it first (labelpress "
             "answers import) and remove it, or give another file with --out."
         )
-    waiting = open_asks(store.asks.read(), store.answers.read(), datetime.now(UTC))
-    shown = show_asks(project, waiting)
+    shown = show_open_asks(project, store, datetime.now(UTC))
     chosen = file_format or ("jsonl" if out.suffix == ".jsonl" else "csv")
     out.write_bytes(ask_file(shown, store.classes, chosen))
     console.print(f"{out}: {shown.asks.height} open asks", markup=False, highlight=False)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from labelpress.answers import open_asks
 from labelpress.asks import hash_texts
 from labelpress.errors import ProjectError, did_you_mean
 from labelpress.partitions import file_of
@@ -16,8 +17,11 @@ from labelpress.sources.listing import list_source
 from labelpress.sources.reading import read_footer, read_rows
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from labelpress.project import Project
     from labelpress.sources.listing import SourceFile
+    from labelpress.store import Store
 
 OWN_COLUMNS = (
     "ask_id",
@@ -46,6 +50,33 @@ class Shown:
     """The columns of their rows that an expert may see, in the same order."""
     gone: int
     """Asks whose row has changed or left the source: answering them would be in vain."""
+
+
+def show_open_asks(
+    project: Project, store: Store, at: datetime, *, limit: int | None = None
+) -> Shown:
+    """
+    Find the rows of the asks that were open at a moment, the oldest first, at most `limit`.
+
+    The same moment gives the same asks, whatever has been asked and answered since.
+    """
+    asks, answers = store.asks.read(), store.answers.read()
+    then = open_asks(
+        asks.filter(pl.col("created") <= at), answers.filter(pl.col("imported") <= at), at
+    )
+    shown = show_asks(project, then.sort("created", maintain_order=True))
+    if limit is None:
+        return shown
+    return Shown(shown.asks.head(limit), shown.columns.head(limit), shown.gone)
+
+
+def check_may_leave(project: Project, server: str) -> None:
+    """Raise `ProjectError` unless the project names the columns that may be sent to a server."""
+    if project.settings.exchange.columns is None:
+        raise ProjectError(
+            f"project.toml, [exchange] columns: nothing says which columns may leave for {server}. "
+            "Name the columns that an expert needs to see; no others are sent."
+        )
 
 
 def show_asks(project: Project, asks: pl.DataFrame) -> Shown:
@@ -85,8 +116,7 @@ def _rows_of(project: Project, file: SourceFile, row_ids: pl.Series) -> pl.DataF
     options = settings.source.storage_options
     footer = read_footer(file, options)
     types = {name: kind for name, kind in footer.schema if name != settings.experts.oracle}
-    wanted = settings.exchange.columns
-    shown = [name for name in types if wanted is None or name in wanted]
+    shown = [name for name in settings.exchange.columns or types if name in types]
     id_only = {settings.source.id: types[settings.source.id]}
     frames = [_NO_ROWS.to_frame()]
     for group in range(len(footer.row_groups)):
