@@ -46,6 +46,14 @@ class AnswerError(LabelpressError):
     """An answer cannot be taken: unknown ask, unknown class, or a damaged file."""
 
 
+class ExchangeError(LabelpressError):
+    """A server that shows asks to experts refused what it was sent, or answered nonsense."""
+
+
+class ServerDownError(ExchangeError):
+    """Such a server is not there, or failed by itself: trying again later may help."""
+
+
 class PartitionsFailedError(LabelpressError):
     """Work on some partitions failed; the message names each with its reason."""
 

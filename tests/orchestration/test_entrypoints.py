@@ -12,6 +12,7 @@ ENTRYPOINTS = (
     "flows/rollback.py:rollback",
     "flows/rollback.py:lift",
     "flows/review.py:review",
+    "flows/collect_answers.py:collect_answers",
 )
 
 
@@ -20,7 +21,7 @@ def test_an_entrypoint_loads_without_a_placeholder(entrypoint):
     """An import error would hide behind one."""
     flow = load_flow_from_entrypoint(entrypoint, use_placeholder_flow=False)
 
-    assert flow.name == entrypoint.rpartition(":")[2]
+    assert flow.name == entrypoint.rpartition(":")[2].replace("_", "-")
 
 
 @pytest.mark.parametrize("entrypoint", ENTRYPOINTS)

@@ -7,6 +7,19 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 
+class LabelStudioSettings(BaseModel):
+    """The keys `[exchange] label_studio.*`: a server that shows asks to experts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: str = ""
+    """The server's address; empty: no Label Studio."""
+    token_variable: str = "LABEL_STUDIO_TOKEN"  # noqa: S105  the name of a variable
+    """The environment variable that holds the token; the token itself is written nowhere."""
+    title: str = ""
+    """The title of the Label Studio project; empty: the project's name."""
+
+
 class ExchangeSettings(BaseModel):
     """Where asks go and answers come from, and what may leave."""
 
@@ -18,3 +31,4 @@ class ExchangeSettings(BaseModel):
     """Where `collect-answers` writes asks and finds answers; relative to the project."""
     file_format: Literal["csv", "jsonl", "prodigy", "argilla"] = "csv"
     """How the asks are written there. Answers are read in any of these."""
+    label_studio: LabelStudioSettings = LabelStudioSettings()
