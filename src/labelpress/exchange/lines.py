@@ -189,6 +189,8 @@ def _plain_records(value: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _as_line(number: int, record: Mapping[str, Any]) -> tuple[Any, ...]:
+    if _left_blank(record):
+        record = {**record, "annotator": None}
     seconds = _seconds(record.get("seconds"))
     source = record.get("seconds_source", "declared") if seconds is not None else "modelled"
     return (
@@ -203,6 +205,13 @@ def _as_line(number: int, record: Mapping[str, Any]) -> tuple[Any, ...]:
         str(record.get("tool", "file")),
         _time(record.get("answered")),
     )
+
+
+def _left_blank(record: Mapping[str, Any]) -> bool:
+    """Say whether a line of an export has a name and nothing else: names get filled down."""
+    offered = [name for name in ("seconds", "rationale", "answered") if name in record]
+    said = any(_clean(record.get(name)) for name in ("label", *offered))
+    return bool(offered) and not said and record.get("tool", "file") == "file"
 
 
 def _clean(value: Any) -> str | None:

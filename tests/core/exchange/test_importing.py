@@ -34,12 +34,10 @@ def _cli(asked):
 
 
 def _fill_in(file, labels, annotator="ada"):
-    """Write labels, by ask id, into an exported file."""
+    """Write labels, by ask id, into an exported file, and a name into every line."""
     frame = pl.read_csv(file, infer_schema=False)
     label = pl.col("ask_id").replace_strict(labels, default=None, return_dtype=pl.String)
-    frame.with_columns(
-        label=label, annotator=pl.when(label.is_not_null()).then(pl.lit(annotator))
-    ).write_csv(file)
+    frame.with_columns(label=label, annotator=pl.lit(annotator)).write_csv(file)
 
 
 def _answers(project):

@@ -97,6 +97,15 @@ def test_a_line_that_is_no_record_costs_no_other(line):
     assert read.damaged["line"].to_list() == [1]
 
 
+def test_a_name_alone_is_no_skip_where_more_could_be_said():
+    """Names get filled down a whole sheet; a skip says why, when or how long, or has no room to."""
+    sheet = read_lines("x.csv", f"{HEADER}a,,ada,,,\nb,,ada,,no idea,\nc,,ada,3,,\n".encode())
+    script = read_lines("x.csv", b"ask_id,label,annotator\na,,ada\n")
+
+    assert _of(sheet, "ask_id", "annotator") == [("a", None), ("b", "ada"), ("c", "ada")]
+    assert _of(script, "ask_id", "annotator") == [("a", "ada")]
+
+
 @pytest.mark.parametrize("value", ["-3", "0", "nan", "inf", "soon", "1e9", ""])
 def test_seconds_that_cannot_be_are_not_believed(value):
     """The answer is, and its time is modelled."""
