@@ -235,8 +235,8 @@ def _as_asks(rows: pl.DataFrame, stratum: Stratum, propensity: float) -> pl.Data
     )
 
 
-def ask_id(batch: str, row_id: str, row_hash: str) -> str:
+def ask_id(project: str, batch: str, row_id: str, row_hash: str) -> str:
     """Return the id of the ask that a batch puts for a row; the same for every rerun."""
-    text = f"{batch}\x1f{row_id}\x1f{row_hash}"
+    text = f"{project}\x1f{batch}\x1f{row_id}\x1f{row_hash}"
     # A spreadsheet takes bare digits for a number, and rounds it.
     return "a" + hashlib.blake2b(text.encode(), digest_size=10).hexdigest()

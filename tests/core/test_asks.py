@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from labelpress.asks import CANDIDATES, pick_candidates
+from labelpress.asks import CANDIDATES, ask_id, pick_candidates
 
 ROWS = pl.DataFrame(
     {
@@ -47,3 +47,12 @@ def test_rows_that_may_not_be_asked_are_counted_only():
 
     assert [found.audit.height, found.uncertain.height, found.uncovered.height] == [0, 0, 0]
     assert found.cohort_rows == {"new": 2, "old": 3}
+
+
+def test_an_ask_id_is_of_one_project_and_no_number():
+    """Two projects may label the same rows; a spreadsheet would round a number."""
+    ids = {ask_id(project, "v1", "row", "00") for project in ("one", "two")}
+
+    assert len(ids) == 2
+    assert ask_id("one", "v1", "row", "00") in ids
+    assert all(name.startswith("a") and len(name) == 21 for name in ids)

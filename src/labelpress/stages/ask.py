@@ -89,7 +89,10 @@ def put_asks(
     rows = chosen.with_columns(
         pl.Series(
             "ask_id",
-            [ask_id(batch, *key) for key in chosen.select("row_id", "row_hash").iter_rows()],
+            [
+                ask_id(run.project.name, batch, *key)
+                for key in chosen.select("row_id", "row_hash").iter_rows()
+            ],
             dtype=pl.String,
         ),
         pl.lit(manifest.period).alias("period"),
