@@ -6,7 +6,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from labelpress.answers import open_asks
-from labelpress.events import announce_answers, show_rejected
+from labelpress.events import announce_answers, server_may_return, show_rejected
 from labelpress.exchange.folder import Brought, bring_in, exchange_files, keep_rejected, put_out
 from labelpress.exchange.label_studio import label_studio_of, pull_answers, push_asks
 from labelpress.exchange.taking import take_answers
@@ -30,7 +30,13 @@ def put_out_files(project: Project, store: Store) -> int:
     return put_out(project, store, datetime.now(UTC))
 
 
-@task(name="pull-label-studio", cache_policy=NO_CACHE, retries=2, retry_delay_seconds=[10, 60])
+@task(
+    name="pull-label-studio",
+    cache_policy=NO_CACHE,
+    retries=2,
+    retry_delay_seconds=[10, 60],
+    retry_condition_fn=server_may_return,
+)
 def pull_label_studio(project: Project, store: Store) -> tuple[Brought, ...]:
     """Take the annotations of our tasks in Label Studio, if the project has one."""
     server = label_studio_of(project)
@@ -43,7 +49,13 @@ def pull_label_studio(project: Project, store: Store) -> tuple[Brought, ...]:
     return (keep_rejected(exchange_files(project), brought),)
 
 
-@task(name="push-label-studio", cache_policy=NO_CACHE, retries=2, retry_delay_seconds=[10, 60])
+@task(
+    name="push-label-studio",
+    cache_policy=NO_CACHE,
+    retries=2,
+    retry_delay_seconds=[10, 60],
+    retry_condition_fn=server_may_return,
+)
 def push_label_studio(project: Project, store: Store) -> int:
     """Send open asks that Label Studio does not have, if the project has one."""
     server = label_studio_of(project)

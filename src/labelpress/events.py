@@ -18,12 +18,15 @@ from prefect.runtime import flow_run
 from prefect.settings import get_current_settings
 from prefect.utilities import annotations as wrappers
 
+from labelpress.errors import ServerDownError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from polars import DataFrame
     from prefect import Task
+    from prefect.client.schemas.objects import State
 
     from labelpress.cluster import PartitionRow
     from labelpress.exchange.taking import Taken
@@ -62,6 +65,17 @@ def flow_run_facts() -> tuple[str, datetime | None, str]:
         f"{page.removesuffix('/api')}/runs/flow-run/{identity}" if identity and page else identity
     )
     return identity, expected, link
+
+
+def server_may_return(_task: Any, _run: Any, state: State[Any]) -> bool:
+    """Say whether a failed task is worth a second try: only where a server was down."""
+    try:
+        state.result()
+    except ServerDownError:
+        return True
+    except Exception:  # noqa: BLE001  whatever it is, it would be the same again
+        return False
+    return False
 
 
 def progress_of(stage: str) -> Callable[[int, int], None]:

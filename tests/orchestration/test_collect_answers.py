@@ -10,9 +10,10 @@ from prefect.events.schemas.deployment_triggers import DeploymentTriggerTypes
 from pydantic import TypeAdapter
 
 from flows.collect_answers import collect_answers
-from labelpress.errors import ServerDownError
+from labelpress.errors import ProjectError, ServerDownError
 from labelpress.events import announce_asks
 from labelpress.exchange.label_studio_api import LabelStudio
+from labelpress.exchange.lines import read_lines
 
 ROOT = Path(__file__).parents[2]
 
@@ -75,6 +76,35 @@ def test_a_label_studio_that_is_gone_costs_no_file(asked, events, monkeypatch):
     assert asked.store.answers.read()["ask_id"].to_list() == ["ask-a1"]
     assert len(list((asked.path / "exchange" / "asks").iterdir())) == 1
     assert len(events) == 1
+
+
+def test_only_a_server_that_is_down_is_tried_again(asked, events, monkeypatch):
+    """A missing token is missing a minute later too; a server may be back."""
+    asked.configure(
+        "[experts]", '[exchange]\nlabel_studio = { url = "http://127.0.0.1:9" }\n[experts]'
+    )
+    monkeypatch.setattr("tasks.exchange.pull_label_studio.retry_delay_seconds", [0.1, 0.1])
+    monkeypatch.setattr("tasks.exchange.push_asks", lambda *_: 6)
+    tries = []
+
+    def pull(_project, _server):
+        tries.append("pull")
+        if len(tries) < 3:
+            raise ServerDownError("down")
+        return read_lines("x.csv", b"ask_id,label,annotator\nask-a1,spam,ada\n")
+
+    monkeypatch.setattr("tasks.exchange.pull_answers", pull)
+    monkeypatch.delenv("LABEL_STUDIO_TOKEN", raising=False)
+    without = _collect(asked)
+    tries_without = len(tries)
+    monkeypatch.setenv("LABEL_STUDIO_TOKEN", "token")
+    then = _collect(asked)
+
+    with pytest.raises(ProjectError, match="'LABEL_STUDIO_TOKEN' is empty"):
+        without.result()
+    assert (tries_without, len(tries)) == (0, 3)
+    assert then.message.startswith("1 answers taken")
+    assert then.message.endswith("6 sent to Label Studio")
 
 
 def test_a_batch_of_asks_is_one_event(asked, events):

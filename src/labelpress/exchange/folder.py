@@ -74,7 +74,7 @@ def bring_in(project: Project, store: Store) -> tuple[Brought, ...]:
             files, Brought(name, take_answers(store, _read(name, files.read_bytes(_in(name)))))
         )
         for name in files.names(ANSWERS)
-        if name.endswith((".csv", ".jsonl")) and not name.endswith(REJECTED)
+        if name.lower().endswith((".csv", ".jsonl", ".ndjson")) and not name.endswith(REJECTED)
     )
 
 

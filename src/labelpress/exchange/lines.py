@@ -67,7 +67,7 @@ def read_lines(name: str, data: bytes) -> AnswerLines:
             "was taken."
         ) from None
     damaged: list[tuple[int, str, str]] = []
-    if name.endswith(".jsonl"):
+    if name.lower().endswith((".jsonl", ".ndjson")):
         return gather(_json_records(text, damaged), damaged)
     return gather(_csv_records(name, text, damaged), damaged)
 

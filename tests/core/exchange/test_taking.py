@@ -6,9 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from labelpress.classes import Classes
-from labelpress.exchange.lines import LINES
+from labelpress.exchange.lines import LINES, read_lines
 from labelpress.exchange.taking import sort_out
 from labelpress.tables.schemas import ANSWERS, ASKS
 
@@ -162,6 +164,27 @@ def test_clocks_lie_only_between_the_ask_and_now(clock, booked):
 
     assert found.taken["answered"].to_list() == [booked]
     assert found.taken["imported"].to_list() == [NOW]
+
+
+@given(st.lists(st.tuples(st.integers(0, 99), st.integers(0, 99), st.integers(0, 40)), max_size=5))
+def test_whatever_came_before_the_whole_file_leaves_the_same_answers(parts):
+    """Pieces of it, from anywhere, cut anywhere, in any order and number."""
+    rows = [
+        f"{ask},{label},{who},5,,\n"
+        for who, label in (("ada", "spam"), ("adam", "ham"), ("ben", "spam"))
+        for ask in ("a", "b", "c")
+    ]
+    header = "ask_id,label,annotator,seconds,rationale,answered\n"
+    answers = ANSWERS.to_frame()
+    for first, count, cut in parts:
+        piece = "".join(rows[first % 9 :][: count % 9])
+        read = read_lines("x.csv", (header + piece[: max(len(piece) - cut, 0)]).encode())
+        answers = pl.concat([answers, _sort(read.lines, answers).taken])
+    whole = _sort(read_lines("x.csv", (header + "".join(rows)).encode()).lines, answers)
+
+    said = _said(pl.concat([answers, whole.taken]).sort("annotator", "ask_id"))
+    assert [f"{ask},{label},{who},5,,\n" for ask, label, who in said] == rows
+    assert whole.refused.height == 0
 
 
 class TestExpired:
