@@ -1,4 +1,4 @@
-"""Argilla's records as JSON lines (version 2): asks out, responses in."""
+"""Argilla's records as JSON (version 2): asks out, responses in."""
 
 from __future__ import annotations
 
@@ -25,7 +25,15 @@ def is_record(value: Mapping[str, Any]) -> bool:
 
 
 def read_record(value: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return one answer record per user who submitted or discarded a response."""
+    """
+    Return one answer record per user who responded.
+
+    An export does not say whether a response was submitted or is a draft, only whether the record
+    is completed. Raises `ValueError` where somebody responded and it is not.
+    """
+    responses = value["responses"].get(QUESTION) or []
+    if responses and value.get("status", "completed") != "completed":
+        raise ValueError("its record is not completed in Argilla, so it may be a draft")
     reasons = {
         response.get("user_id"): response.get("value")
         for response in value["responses"].get(RATIONALE) or []
@@ -33,11 +41,10 @@ def read_record(value: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [
         {
             "ask_id": value.get("id"),
-            "label": None if response.get("status") == "discarded" else response.get("value"),
+            "label": response.get("value"),
             "annotator": response.get("user_id"),
             "rationale": reasons.get(response.get("user_id")),
             "tool": "argilla",
         }
-        for response in value["responses"].get(QUESTION) or []
-        if response.get("status") != "draft"
+        for response in responses
     ]

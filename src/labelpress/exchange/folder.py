@@ -64,7 +64,7 @@ def put_out(project: Project, store: Store, now: datetime) -> int:
 
 def bring_in(project: Project, store: Store) -> tuple[Brought, ...]:
     """
-    Take the answers of every CSV and JSON lines file in `answers/` of the shared folder.
+    Take the answers of every CSV and JSON file in `answers/` of the shared folder.
 
     The files stay; read again they bring nothing. One that cannot be read keeps no other back.
     """
@@ -74,7 +74,8 @@ def bring_in(project: Project, store: Store) -> tuple[Brought, ...]:
             files, Brought(name, take_answers(store, _read(name, files.read_bytes(_in(name)))))
         )
         for name in files.names(ANSWERS)
-        if name.lower().endswith((".csv", ".jsonl", ".ndjson")) and not name.endswith(REJECTED)
+        if name.lower().endswith((".csv", ".jsonl", ".ndjson", ".json"))
+        and not name.endswith(REJECTED)
     )
 
 

@@ -16,7 +16,7 @@ from labelpress.errors import AnswerError
 from labelpress.exchange import argilla, prodigy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 NEEDED = ("ask_id", "label", "annotator")
 
@@ -53,11 +53,11 @@ class AnswerLines:
 
 def read_lines(name: str, data: bytes) -> AnswerLines:
     """
-    Read the bytes of a CSV or JSONL file of answers; the name's ending says which it is.
+    Read the bytes of a file of answers: CSV, JSON lines or a JSON array, as the name's ending says.
 
     A line that cannot be read costs no other: a file that was cut off gives all its whole lines.
-    JSON lines may be Prodigy's or Argilla's. Raises `AnswerError` where the file is not UTF-8
-    text, or has no header with the needed columns.
+    JSON may be Prodigy's or Argilla's. Raises `AnswerError` where the file is not UTF-8 text, has
+    no header with the needed columns, or is an array that was cut off.
     """
     try:
         text = data.decode("utf-8-sig")
@@ -67,8 +67,12 @@ def read_lines(name: str, data: bytes) -> AnswerLines:
             "was taken."
         ) from None
     damaged: list[tuple[int, str, str]] = []
-    if name.lower().endswith((".jsonl", ".ndjson")):
-        return gather(_json_records(text, damaged), damaged)
+    ending = name.lower().rpartition(".")[2]
+    if ending in ("jsonl", "ndjson"):
+        lines = ((n, line) for n, line in enumerate(text.split("\n"), 1) if line.strip())
+        return gather(_json_records(lines, damaged), damaged)
+    if ending == "json":
+        return gather(_json_records(_elements(name, text), damaged), damaged)
     return gather(_csv_records(name, text, damaged), damaged)
 
 
@@ -156,28 +160,39 @@ def _seems_cut(column: str, rows: list[tuple[int, dict[str, Any]]]) -> bool:
 
 
 def _json_records(
-    text: str, damaged: list[tuple[int, str, str]]
+    texts: Iterable[tuple[int, str]], damaged: list[tuple[int, str, str]]
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
+    for number, text in texts:
         try:
-            value = json.loads(line)
-            if "\\ud" in line.lower():  # half of a surrogate pair is no text
+            value = json.loads(text)
+            if "\\ud" in text.lower():  # half of a surrogate pair is no text
                 json.dumps(value, ensure_ascii=False).encode()
         except (ValueError, RecursionError) as error:
-            damaged.append((number, f"is no JSON ({error})", line))
+            damaged.append((number, f"is no JSON ({error})", text))
             continue
         if not isinstance(value, dict):
-            damaged.append((number, "is no JSON object", line))
+            damaged.append((number, "is no JSON object", text))
             continue
         try:
             found = _plain_records(value)
         except (TypeError, ValueError, KeyError, AttributeError) as error:
-            damaged.append((number, f"is not built as its tool builds them ({error})", line))
+            damaged.append((number, f"cannot be an answer ({error})", text))
             continue
         for record in found:
             yield number, record
+
+
+def _elements(name: str, text: str) -> Iterator[tuple[int, str]]:
+    """Yield the elements of a JSON array, numbered from 1, as text again."""
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise AnswerError(
+            f"{name!r} is no whole JSON array ({error}). Nothing was taken; export it again."
+        ) from None
+    if not isinstance(values, list):
+        raise AnswerError(f"{name!r} is no JSON array. Nothing was taken.")
+    return ((number, json.dumps(value)) for number, value in enumerate(values, 1))
 
 
 def _plain_records(value: dict[str, Any]) -> list[dict[str, Any]]:

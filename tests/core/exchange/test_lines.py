@@ -153,22 +153,38 @@ def test_a_prodigy_task_is_an_answer():
     assert read.damaged["line"].to_list() == [3]
 
 
-def test_an_argilla_record_is_an_answer_per_user():
-    """Drafts are not answers yet; a discarded record is a skip."""
-    text = (
-        '{"id": "a", "fields": {"text": "x"}, "responses": {"label": ['
-        '{"value": "spam", "user_id": "u1", "status": "submitted"}, '
-        '{"value": "ham", "user_id": "u2", "status": "draft"}, '
-        '{"value": null, "user_id": "u3", "status": "discarded"}], '
-        '"rationale": [{"value": "a link", "user_id": "u1"}]}}\n'
-    )
+ARGILLA = (
+    '{"id": "a", "fields": {"text": "x"}, "metadata": {}, "suggestions": {}, "vectors": {}, '
+    '"status": "completed", "_server_id": "s", "responses": {"label": ['
+    '{"value": "spam", "user_id": "u1"}, {"value": "ham", "user_id": "u2"}], '
+    '"rationale": [{"value": "a link", "user_id": "u1"}]}}'
+)
 
-    read = read_lines("x.jsonl", text.encode())
 
-    assert _of(read, "ask_id", "label", "annotator", "rationale", "tool") == [
-        ("a", "spam", "u1", "a link", "argilla"),
-        ("a", None, "u3", None, "argilla"),
+@pytest.mark.parametrize(("name", "text"), [("x.jsonl", ARGILLA), ("x.json", f"[{ARGILLA}]")])
+def test_an_argilla_record_is_an_answer_per_user(name, text):
+    """As lines, and as the array that Argilla 2.8 exports."""
+    read = read_lines(name, text.encode())
+
+    assert _of(read, "line", "ask_id", "label", "annotator", "rationale", "tool") == [
+        (1, "a", "spam", "u1", "a link", "argilla"),
+        (1, "a", "ham", "u2", None, "argilla"),
     ]
+
+
+def test_an_argilla_record_in_work_waits():
+    """Its response may be a draft: it is listed, and taken when the record is completed."""
+    read = read_lines("x.json", f"[{ARGILLA.replace('completed', 'pending')}]".encode())
+
+    assert read.lines.height == 0
+    assert "may be a draft" in read.damaged["refused"][0]
+
+
+@pytest.mark.parametrize("text", ["[" + ARGILLA, ARGILLA, "[" * 100_000])
+def test_an_array_that_is_none_is_refused_whole(text):
+    """Cut off, it has no lines of which some are whole."""
+    with pytest.raises(AnswerError, match="Nothing was taken"):
+        read_lines("x.json", text.encode())
 
 
 def test_rejected_lines_that_were_mended_can_be_read_again():
