@@ -47,7 +47,7 @@ def review(project: str, who: str = "", rows: Rows = 20, minutes: Minutes = 0) -
     """
     opened = read_project(project)
     store = open_project_store(opened)
-    shown = tasks.review.show(opened, store, rows, _asked_at())
+    shown = tasks.review.show(opened, store, rows, who, _asked_at())
     if shown.asks.height == 0:
         return Completed(name="NothingOpen", message="No ask is open.", data=None)
     values = wait_for_form(opened, store, shown, who, minutes)

@@ -15,10 +15,10 @@ from labelpress.store import Store
 
 
 @task(name="show-asks", cache_policy=NO_CACHE)
-def show(project: Project, store: Store, rows: int, at: datetime) -> Shown:
+def show(project: Project, store: Store, rows: int, who: str, at: datetime) -> Shown:
     """Find the rows of the asks that were open at a moment, at most so many."""
     check_may_leave(project, "the Prefect server")
-    return show_open_asks(project, store, at, limit=rows)
+    return show_open_asks(project, store, at, limit=rows, who=who)
 
 
 @task(name="keep-answers", cache_policy=NO_CACHE)

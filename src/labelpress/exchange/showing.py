@@ -53,17 +53,18 @@ class Shown:
 
 
 def show_open_asks(
-    project: Project, store: Store, at: datetime, *, limit: int | None = None
+    project: Project, store: Store, at: datetime, *, limit: int | None = None, who: str = ""
 ) -> Shown:
     """
     Find the rows of the asks that were open at a moment, the oldest first, at most `limit`.
 
-    The same moment gives the same asks, whatever has been asked and answered since.
+    Those that `who` has answered are not among them, even where others are still wanted. The
+    same moment gives the same asks, whatever has been asked and answered since.
     """
-    asks, answers = store.asks.read(), store.answers.read()
-    then = open_asks(
-        asks.filter(pl.col("created") <= at), answers.filter(pl.col("imported") <= at), at
-    )
+    answers = store.answers.read().filter(pl.col("imported") <= at)
+    then = open_asks(store.asks.read().filter(pl.col("created") <= at), answers, at)
+    own = answers.filter(pl.col("annotator") == who)["ask_id"]
+    then = then.filter(~pl.col("ask_id").is_in(own.implode()))
     shown = show_asks(project, then.sort("created", maintain_order=True))
     if limit is None:
         return shown

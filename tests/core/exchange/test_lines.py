@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from labelpress.errors import AnswerError
 from labelpress.exchange.lines import holds_answers, read_lines
@@ -216,3 +218,25 @@ def test_a_file_with_answers_in_it_is_known_as_such():
     """So that an export does not write over it."""
     assert holds_answers("x.csv", f"{HEADER}a,spam,,,,\n".encode())
     assert not holds_answers("x.csv", f"{HEADER}a,,,,,\n".encode())
+
+
+PIECES = st.sampled_from(
+    [
+        *("ask_id,label,annotator", "seconds", "a", "é", "1e999", "0001-01-01"),
+        *(",", ";", "\n", "\r", '"', "[", "]", "{", "}", "\\ud800", "\x00", "\ufeff"),
+        *('{"ask_id": ', '"answer": "accept", "meta": {}', '{"meta": {}, "answer": "accept"}'),
+        '{"fields": {}, "responses": {"label": [1]}}',
+    ]
+)
+
+
+@given(st.lists(PIECES).map("".join), st.sampled_from(["x.csv", "x.jsonl", "x.json"]))
+@settings(max_examples=150, deadline=None)
+def test_no_text_is_a_surprise(text, name):
+    """Whatever stands in a file, it is read, listed, or refused in words."""
+    for start in ("", "ask_id,label,annotator\n"):
+        try:
+            read = read_lines(name, (start + text).encode())
+        except AnswerError:
+            continue
+        assert read.lines.height == read.said.height
