@@ -111,6 +111,7 @@ def label_file(
         pl.Series("margin", ordered[:, -1] - ordered[:, -2]),
         part=pl.lit(name),
         partition=pl.lit(name),
+        heuristic=pl.lit(None, pl.String),
         changed=pl.lit(value=False),
         askable=pl.lit(value=True),
     )

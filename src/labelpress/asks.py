@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Stratum = Literal["audit", "anchor", "uncertain", "uncovered", "changed", "recheck"]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+AUTOMATIC_AUDIT = 0.5
+"""Of what the reserved audits leave: drawn at random all the same, since margins alone mislead."""
 
 
 class ExpertsSettings(BaseModel):
@@ -30,10 +34,22 @@ class ExpertsSettings(BaseModel):
     """Stop asking, but for audits, when the lower bound of accuracy reaches it."""
     reserved_share: Annotated[float, Field(ge=0, lt=1)] = 0.3
     """Of the asks: audits that certify and never teach."""
+    split: dict[Literal["audit", "anchor", "uncertain", "uncovered", "changed"], Share] | None = (
+        None
+    )
+    """Shares of the asks that are not reserved, by stratum; None divides them by what there is."""
     expires_days: Annotated[int, Field(ge=1)] = 28
     """An ask that nobody answers within this time expires."""
     oracle: str | None = None
     """A gold column that answers in an expert's place; all it answers is marked `simulated`."""
+
+    @model_validator(mode="after")
+    def _divides(self) -> ExpertsSettings:
+        if self.split is not None and abs(sum(self.split.values()) - 1) > 1e-6:
+            raise ValueError(
+                f"split: the shares sum to {sum(self.split.values()):.6g}; let them sum to 1"
+            )
+        return self
 
 
 CANDIDATES = pl.Schema(
@@ -45,9 +61,14 @@ CANDIDATES = pl.Schema(
         "cohort": pl.String(),
         "score": pl.Float64(),
         "random": pl.Float64(),
+        "heuristic": pl.String(),
     }
 )
-"""What a partition sends for each stratum: `score` is smallest for the row most worth asking."""
+"""
+What a partition sends for each stratum.
+
+`score` is smallest for the row most worth asking; `heuristic` is the one an anchor tells about.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +77,21 @@ class Candidates:
 
     audit: pl.DataFrame
     """The rows with the smallest random numbers of each cohort."""
+    anchor: pl.DataFrame
+    """Rows on which a heuristic of little known precision votes, by random number."""
     uncertain: pl.DataFrame
-    """The rows with the smallest margin between the two likeliest classes."""
+    """The rows with the smallest margin between the two likeliest classes, of many patterns."""
+    doubtful: pl.DataFrame
+    """A random reservoir of the rows that have a margin, however large."""
     uncovered: pl.DataFrame
     """Rows on which no heuristic votes, by random number."""
     changed: pl.DataFrame
     """Rows whose label a held candidate would change, by random number."""
     cohort_rows: Mapping[str, int]
     """All rows, by cohort."""
+    anchor_rows: Mapping[str, int]
+    """Rows that may be asked for a heuristic's sake, by heuristic."""
+    doubtful_rows: int
     uncovered_rows: int
     changed_rows: int
 
@@ -73,9 +101,10 @@ def pick_candidates(rows: pl.DataFrame, limit: int) -> Candidates:
     Reduce the rows of one partition to those that may be asked.
 
     `rows` has the columns row_id and row_hash as the row index has them, part, partition, cohort,
-    random, margin (distance between the two likeliest classes), n_votes, changed (bool) and askable
-    (bool; false where the row was asked already or belongs to the test set). At most `limit` rows
-    are kept per stratum and, for audits, per cohort.
+    random, margin (distance between the two likeliest classes), n_votes, heuristic (the least known
+    of those that vote here; null where all are known), changed (bool) and askable (bool; false
+    where the row was asked already or belongs to the test set). At most `limit` rows are kept per
+    stratum and, for audits, per cohort; of each heuristic, `limit` anchors.
     """
     askable = rows.filter(pl.col("askable"))
 
@@ -83,24 +112,56 @@ def pick_candidates(rows: pl.DataFrame, limit: int) -> Candidates:
         scored = frame.with_columns(pl.col(score).cast(pl.Float64).alias("score"))
         order = ["score", "random", "row_id"]
         # not a sort of all rows for the sake of a hundred
-        kept = scored.bottom_k(limit, by=order).sort(order)
-        hashes = pl.Series("row_hash", hash_texts(kept["row_hash"]), dtype=pl.String)
-        return kept.with_columns(pl.col("row_id").cast(pl.String), hashes).select(
-            CANDIDATES.names()
-        )
+        return _spelt(scored.bottom_k(limit, by=order).sort(order))
 
     cohorts = askable.partition_by("cohort", maintain_order=True)
     uncovered = pl.col("n_votes") == 0
     sizes = rows.group_by("cohort").len().sort("cohort")
+    anchors = askable.filter(pl.col("heuristic").is_not_null())
+    doubtful = askable.filter(~uncovered & (pl.col("margin") < 1))
     return Candidates(
         audit=pl.concat([CANDIDATES.to_frame(), *(best(rows, "random") for rows in cohorts)]),
-        uncertain=best(askable.filter(~uncovered & (pl.col("margin") < 1)), "margin"),
+        anchor=pl.concat(
+            [
+                CANDIDATES.to_frame(),
+                *(best(rows, "random") for rows in anchors.partition_by("heuristic")),
+            ]
+        ).sort("heuristic", "random", "row_id"),
+        uncertain=_spelt(_diverse(doubtful.with_columns(score="margin"), limit)),
+        doubtful=best(doubtful, "random"),
         uncovered=best(askable.filter(uncovered), "random"),
         changed=best(askable.filter(pl.col("changed")), "random"),
         cohort_rows=dict(sizes.iter_rows()),
+        anchor_rows=dict(anchors.group_by("heuristic").len().sort("heuristic").iter_rows()),
+        doubtful_rows=doubtful.height,
         uncovered_rows=rows.filter(uncovered).height,
         changed_rows=rows.filter(pl.col("changed")).height,
     )
+
+
+def _spelt(rows: pl.DataFrame) -> pl.DataFrame:
+    hashes = pl.Series("row_hash", hash_texts(rows["row_hash"]), dtype=pl.String)
+    return rows.with_columns(pl.col("row_id").cast(pl.String), hashes).select(CANDIDATES.names())
+
+
+def _diverse(rows: pl.DataFrame, limit: int) -> pl.DataFrame:
+    """
+    Return at most `limit` rows with small scores, first one of each score, then a second of each.
+
+    Rows with the same votes have the same margin, so this is one row of each vote pattern: a
+    thousand rows that the same two heuristics dispute are not asked in place of all other doubts.
+    """
+    scores = rows["score"].round(12)
+    closest = scores.unique().bottom_k(limit)
+    near = rows.filter(scores.is_in(closest.implode())).with_columns(pl.col("score").round(12))
+    # in two steps, as the first bounds what the second sorts
+    few = [same.bottom_k(limit, by=["random", "row_id"]) for same in near.partition_by("score")]
+    if not few:
+        return rows.head(0)
+    ranked = pl.concat(few).sort("score", "random", "row_id")
+    turn = pl.int_range(pl.len()).over("score").alias("_turn")
+    chosen = ranked.with_columns(turn).sort("_turn", "score", "random", "row_id").head(limit)
+    return chosen.drop("_turn")
 
 
 def hash_texts(hashes: pl.Series) -> list[str]:
@@ -116,19 +177,31 @@ def merge_candidates(parts: list[Candidates], limit: int) -> Candidates:
         return pl.concat(frames).sort("score", "random", "row_id").head(limit)
 
     audits = pl.concat([part.audit for part in parts]).sort("random", "row_id")
-    cohort_rows: dict[str, int] = {}
-    for part in parts:
-        for cohort, rows in part.cohort_rows.items():
-            cohort_rows[cohort] = cohort_rows.get(cohort, 0) + rows
     return Candidates(
         audit=audits.group_by("cohort", maintain_order=True).head(limit).select(CANDIDATES.names()),
-        uncertain=best("uncertain"),
+        anchor=pl.concat([part.anchor for part in parts])
+        .sort("heuristic", "random", "row_id")
+        .group_by("heuristic", maintain_order=True)
+        .head(limit)
+        .select(CANDIDATES.names()),
+        uncertain=_diverse(pl.concat([part.uncertain for part in parts]), limit),
+        doubtful=best("doubtful"),
         uncovered=best("uncovered"),
         changed=best("changed"),
-        cohort_rows=dict(sorted(cohort_rows.items())),
+        cohort_rows=_add_up([part.cohort_rows for part in parts]),
+        anchor_rows=_add_up([part.anchor_rows for part in parts]),
+        doubtful_rows=sum(part.doubtful_rows for part in parts),
         uncovered_rows=sum(part.uncovered_rows for part in parts),
         changed_rows=sum(part.changed_rows for part in parts),
     )
+
+
+def _add_up(parts: list[Mapping[str, int]]) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for part in parts:
+        for name, rows in part.items():
+            total[name] = total.get(name, 0) + rows
+    return dict(sorted(total.items()))
 
 
 def top_up(
@@ -168,32 +241,83 @@ def choose_asks(
     """
     Choose the rows to ask within the budget; columns of `CANDIDATES` plus those of an ask.
 
-    Audits come first: the reserved share certifies, as many again measure and teach. What is left
-    goes to the rows that a held candidate would change, then half and half to uncovered and
-    uncertain rows. With `uniform` (a cold start) everything left goes to audits; once `satisfied`
-    (the accuracy target is reached) only the reserved audits are asked.
+    Audits come first: the reserved share certifies. Without `[experts] split` half of what is left
+    are audits that measure and teach; the rest goes to the rows that a held candidate would change,
+    then in equal parts to the anchors, the uncovered and the uncertain rows that there are. With
+    `uniform` (a cold start) everything left goes to audits; once `satisfied` (the accuracy target
+    is reached) only the reserved audits are asked.
     """
     budget = settings.budget
     reserved = round(budget * settings.reserved_share)
     rest = budget - reserved
-    teaching = 0 if satisfied else rest if uniform else rest // 2
+    declared = settings.split
+    share = AUTOMATIC_AUDIT if declared is None else declared.get("audit", 0.0)
+    teaching = 0 if satisfied else rest if uniform else math.floor(rest * share)
     asks = _draw_audits(candidates, reserved, teaching, audited, seed)
     if satisfied:
         return asks
-
-    def with_more(asks: pl.DataFrame, stratum: Stratum, share: float) -> pl.DataFrame:
-        count = math.floor((budget - asks.height) * share)
-        frame: pl.DataFrame = getattr(candidates, stratum)
-        fresh = frame.filter(~pl.col("row_id").is_in(asks["row_id"].implode())).head(count)
-        population = {"changed": candidates.changed_rows, "uncovered": candidates.uncovered_rows}
-        # A row chosen for its score would be chosen again: its propensity is one.
-        propensity = fresh.height / max(population.get(stratum, fresh.height), 1)
-        return pl.concat([asks, _as_asks(fresh, stratum, min(propensity, 1.0))])
-
+    strata: list[Stratum] = ["anchor", "uncovered", "uncertain"]
     if held:
-        asks = with_more(asks, "changed", 1.0)
-    asks = with_more(asks, "uncovered", 0.5)
-    return with_more(asks, "uncertain", 1.0)
+        strata.insert(0, "changed")
+    for place, stratum in enumerate(strata):
+        left = budget - asks.height
+        if declared is not None:
+            count = math.floor(rest * declared.get(stratum, 0.0))
+        else:
+            count = left if stratum == "changed" else left // (len(strata) - place)
+        drawn = _draw(candidates, stratum, min(count, left), asks["row_id"])
+        asks = pl.concat([asks, drawn])
+    # What a stratum had too few rows for is drawn at random.
+    left = budget - asks.height
+    if left and not uniform:
+        spare = candidates.doubtful.filter(~pl.col("row_id").is_in(asks["row_id"].implode()))
+        asks = pl.concat([asks, _reservoir(spare.head(left), candidates)])
+    return asks
+
+
+def _draw(candidates: Candidates, stratum: Stratum, count: int, taken: pl.Series) -> pl.DataFrame:
+    """Draw at most `count` rows of a stratum that are not among those `taken`."""
+    frame: pl.DataFrame = getattr(candidates, stratum)
+    fresh = frame.filter(~pl.col("row_id").is_in(taken.implode()))
+    match stratum:
+        case "anchor":
+            turn = pl.int_range(pl.len()).over("heuristic").alias("_turn")
+            rows = fresh.with_columns(turn).sort("_turn", "random", "row_id").drop("_turn")
+            rows = rows.head(count)
+            drawn = rows.group_by("heuristic").len()
+            shares = {
+                name: min(many / candidates.anchor_rows[name], 1.0)
+                for name, many in drawn.iter_rows()
+            }
+            return _as_asks(rows, "anchor", 1.0).with_columns(
+                rows["heuristic"]
+                .replace_strict(shares, return_dtype=pl.Float64, default=None)
+                .alias("propensity")
+                if shares
+                else pl.col("propensity"),
+            )
+        case "uncertain":
+            # A row chosen for its score would be chosen again: its propensity is one. The other
+            # half comes from the reservoir, so that what is far from every border is seen too.
+            closest = fresh.head((count + 1) // 2)
+            known = pl.concat([taken, closest["row_id"]])
+            spare = candidates.doubtful.filter(~pl.col("row_id").is_in(known.implode()))
+            reservoir = _reservoir(spare.head(count - closest.height), candidates)
+            return pl.concat([_as_asks(closest, "uncertain", 1.0), reservoir])
+        case _:
+            population = {
+                "changed": candidates.changed_rows,
+                "uncovered": candidates.uncovered_rows,
+            }
+            rows = fresh.head(count)
+            propensity = rows.height / max(population.get(stratum, rows.height), 1)
+            return _as_asks(rows, stratum, min(propensity, 1.0))
+
+
+def _reservoir(rows: pl.DataFrame, candidates: Candidates) -> pl.DataFrame:
+    propensity = min(rows.height / max(candidates.doubtful_rows, 1), 1.0)
+    random = pl.lit("drawn at random among the rows that are not certain").alias("reason")
+    return _as_asks(rows, "uncertain", propensity).with_columns(random)
 
 
 def _draw_audits(
@@ -216,13 +340,17 @@ def _draw_audits(
     return audits.with_columns(pl.Series("reserved", is_reserved))
 
 
-_REASONS: dict[Stratum, str] = {
-    "audit": "drawn at random, to measure the base rate and the accuracy",
-    "anchor": "a heuristic fires here whose precision is little known",
-    "uncertain": "the two likeliest classes are nearly equally likely",
-    "uncovered": "no heuristic votes on this row",
-    "changed": "the held candidate would change this row's label",
-    "recheck": "looked at a second time",
+_REASONS: dict[Stratum, pl.Expr] = {
+    "audit": pl.lit("drawn at random, to measure the base rate and the accuracy"),
+    "anchor": pl.format("few answers say how often the heuristic {} is right", "heuristic"),
+    "uncertain": pl.format(
+        "the two likeliest classes are {} points apart",
+        (pl.col("score") * 100).round(1).cast(pl.String),
+    ),
+    "uncovered": pl.lit("no heuristic votes on this row"),
+    "changed": pl.lit("the held candidate would change this row's label"),
+    # blind: whoever answers must not know that somebody has answered before
+    "recheck": pl.lit("to check the quality of the labels"),
 }
 
 
@@ -231,7 +359,7 @@ def _as_asks(rows: pl.DataFrame, stratum: Stratum, propensity: float) -> pl.Data
         pl.lit(stratum).alias("stratum"),
         pl.lit(value=False).alias("reserved"),
         pl.lit(propensity).alias("propensity"),
-        pl.lit(_REASONS[stratum]).alias("reason"),
+        _REASONS[stratum].alias("reason"),
     )
 
 

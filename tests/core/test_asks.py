@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import polars as pl
 
-from labelpress.asks import CANDIDATES, ask_id, pick_candidates
+from labelpress.asks import (
+    CANDIDATES,
+    ExpertsSettings,
+    ask_id,
+    choose_asks,
+    merge_candidates,
+    pick_candidates,
+)
 
 ROWS = pl.DataFrame(
     {
@@ -16,6 +23,7 @@ ROWS = pl.DataFrame(
         "random": [0.5, 0.1, 0.3, 0.4, 0.2],
         "margin": [0.2, 0.9, 0.2, 1.0, 0.0],
         "n_votes": [2, 1, 3, 1, 0],
+        "heuristic": ["begging", None, "begging", None, None],
         "changed": [False, True, False, False, False],
         "askable": [True, True, True, True, True],
     }
@@ -23,11 +31,13 @@ ROWS = pl.DataFrame(
 
 
 def test_each_stratum_keeps_its_best_rows():
-    """Audits by random number and cohort, uncertain rows by margin, then by random number."""
+    """Audits by random number and cohort; uncertain rows by margin, one of each margin first."""
     found = pick_candidates(ROWS, 2)
 
     assert found.audit["row_id"].to_list() == ["2", "3", "5", "4"]
-    assert found.uncertain["row_id"].to_list() == ["3", "1"]
+    assert found.anchor["row_id"].to_list() == ["3", "1"]
+    assert found.uncertain["row_id"].to_list() == ["3", "2"]
+    assert found.doubtful["row_id"].to_list() == ["2", "3"]
     assert found.uncovered["row_id"].to_list() == ["5"]
     assert found.changed["row_id"].to_list() == ["2"]
     assert (found.cohort_rows, found.uncovered_rows) == ({"new": 2, "old": 3}, 1)
@@ -47,6 +57,69 @@ def test_rows_that_may_not_be_asked_are_counted_only():
 
     assert [found.audit.height, found.uncertain.height, found.uncovered.height] == [0, 0, 0]
     assert found.cohort_rows == {"new": 2, "old": 3}
+
+
+def many_rows(count):
+    """Return rows of which every fifth is uncovered and every fourth has a little known vote."""
+    return pl.DataFrame(
+        {
+            "row_id": range(count),
+            "row_hash": pl.Series(range(count), dtype=pl.UInt64),
+            "random": [(n * 37 % count) / count for n in range(count)],
+            "margin": [n % 10 / 10 for n in range(count)],
+            "n_votes": [n % 5 for n in range(count)],
+            "heuristic": ["rare" if n % 4 == 1 else None for n in range(count)],
+        }
+    ).with_columns(
+        part=pl.lit("a"),
+        partition=pl.lit("d"),
+        cohort=pl.lit("new"),
+        changed=pl.lit(value=False),
+        askable=pl.lit(value=True),
+    )
+
+
+def asked(settings, **how):
+    """Choose among two hundred rows that came as two partitions."""
+    rows = many_rows(200)
+    parts = [pick_candidates(half, 40) for half in (rows.head(90), rows.tail(110))]
+    how = {"seed": 0, "satisfied": False, "held": False} | how
+    return choose_asks(merge_candidates(parts, 40), settings, {}, **how)
+
+
+def test_partitions_choose_the_same_rows_together_as_one_table():
+    """Where a file is split changes no ask."""
+    settings = ExpertsSettings(budget=40)
+    whole = merge_candidates([pick_candidates(many_rows(200), 40)], 40)
+
+    assert asked(settings).equals(
+        choose_asks(whole, settings, {}, seed=0, satisfied=False, held=False)
+    )
+
+
+def test_the_budget_is_split_by_itself_or_as_declared():
+    """Reserved audits come off first; no row is asked twice, and each says why."""
+    by_itself = asked(ExpertsSettings(budget=40, reserved_share=0.25))
+    declared = asked(ExpertsSettings(budget=40, reserved_share=0.25, split={"anchor": 1.0}))
+
+    assert dict(by_itself.group_by("stratum").len().iter_rows()) == {
+        "audit": 25,
+        "anchor": 5,
+        "uncovered": 5,
+        "uncertain": 5,
+    }
+    assert dict(declared.group_by("stratum").len().iter_rows()) == {"audit": 10, "anchor": 30}
+    assert by_itself["row_id"].n_unique() == 40
+    anchor = declared.filter(pl.col("stratum") == "anchor").row(0, named=True)
+    assert anchor["reason"] == "few answers say how often the heuristic rare is right"
+    assert anchor["propensity"] == 30 / 50
+
+
+def test_a_reached_target_leaves_the_reserved_audits():
+    """They go on watching whether it stays reached."""
+    found = asked(ExpertsSettings(budget=40, reserved_share=0.25), satisfied=True)
+
+    assert (found.height, found["reserved"].all()) == (10, True)
 
 
 def test_an_ask_id_is_of_one_project_and_no_number():

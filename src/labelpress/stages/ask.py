@@ -11,17 +11,28 @@ import polars as pl
 
 from labelpress.answers import open_asks
 from labelpress.asks import ask_id, choose_asks, merge_candidates, pick_candidates
+from labelpress.manifest import read_answers
 from labelpress.row_hash import random_numbers
 from labelpress.row_index import read_index
+from labelpress.stages.fit import vote_matrix
+from labelpress.stages.vote import voting
 from labelpress.tables.schemas import ASKS
 from labelpress.test_set import read_test_set
+from labelpress.vote_files import read_votes
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from labelpress.asks import Candidates
+    from labelpress.classes import Classes
     from labelpress.cluster import Cluster
     from labelpress.manifest import Manifest
     from labelpress.runs import Run
     from labelpress.tables.files import Files
+    from labelpress.vote_files import Cell
+
+KNOWN_BY = 10
+"""Answers on rows where a heuristic votes, from which on its precision counts as known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +48,21 @@ class PartToAsk:
     cohort: str
     dropped: tuple[int, ...]
     """Positions of rows that a later row of the same id replaces."""
+    rows: int
+    """With those."""
+    cells: Mapping[str, Cell]
+
+
+@dataclass(frozen=True, slots=True)
+class LittleKnown:
+    """The heuristics whose precision few answers tell, the least known first."""
+
+    names: tuple[str, ...]
+    columns: tuple[int, ...]
+    """Their places among the votes."""
+    fingerprints: tuple[str, ...]
+    """Of all heuristics, as votes are read."""
+    classes: Classes
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +147,8 @@ def _candidates(
             published.get(part),
             manifest.period,
             tuple(manifest.dropped.get(part, ())),
+            partition.rows,
+            manifest.cells.get(partition.digest, {}),
         )
         for part, partition in digest_of.items()
     }
@@ -137,8 +165,20 @@ def _candidates(
         test_ids,
         run.project.settings.seed,
         limit,
+        _little_known(run, manifest),
     )
     return merge_candidates(list(found.values()), limit)
+
+
+def _little_known(run: Run, manifest: Manifest) -> LittleKnown:
+    counts = np.zeros(len(manifest.heuristics), dtype=np.int64)
+    if manifest.entries:
+        answers = read_answers(run.store.files, manifest.run).filter(~pl.col("reserved"))
+        votes = vote_matrix(answers, run.classes, len(manifest.heuristics))
+        counts = (votes != -1).sum(axis=0)
+    order = [int(j) for j in np.argsort(counts, kind="stable") if counts[j] < KNOWN_BY]
+    names = tuple(manifest.heuristics[j].name for j in order)
+    return LittleKnown(names, tuple(order), voting(manifest.heuristics), run.classes)
 
 
 def candidates_of_part(
@@ -148,6 +188,7 @@ def candidates_of_part(
     test_ids: tuple[str, ...],
     seed: int,
     limit: int,
+    little_known: LittleKnown,
 ) -> Candidates:
     """Score the rows of one partition and keep the few worth asking, on a worker."""
     index = read_index(files, where.digest, where.dropped)
@@ -159,8 +200,10 @@ def candidates_of_part(
             pl.lit(0).alias("n_votes"),
             pl.lit(where.cohort).alias("cohort"),
             pl.lit(value=False).alias("changed"),
+            pl.lit(None, pl.String).alias("heuristic"),
         )
     else:
+        rows = rows.with_columns(_to_anchor(where, files, little_known))
         labels = files.read_parquet(f"labels/{where.path}")
         scored = labels.select(
             "row_id", "n_votes", "cohort", _margin(labels["probabilities"]), "label"
@@ -191,6 +234,20 @@ def candidates_of_part(
         pl.lit(where.digest).alias("partition"),
     )
     return pick_candidates(described, limit)
+
+
+def _to_anchor(where: PartToAsk, files: Files, little_known: LittleKnown) -> pl.Series:
+    """Name for each row the least known of the heuristics that vote on it; null where none is."""
+    kept = np.ones(where.rows, dtype=bool)
+    kept[list(where.dropped)] = False
+    if not little_known.names:
+        return pl.Series("heuristic", [None] * int(kept.sum()), dtype=pl.String)
+    fingerprints, classes = little_known.fingerprints, little_known.classes
+    votes = read_votes(files, where.cells, fingerprints, where.rows, classes)[kept]
+    fires = votes[:, little_known.columns] != -1
+    first = pl.Series(np.where(fires.any(axis=1), fires.argmax(axis=1), -1))
+    names = dict(enumerate(little_known.names))
+    return first.replace_strict(names, default=None, return_dtype=pl.String).alias("heuristic")
 
 
 def _margin(probabilities: pl.Series) -> pl.Series:
