@@ -34,9 +34,7 @@ class ExpertsSettings(BaseModel):
     """Stop asking, but for audits, when the lower bound of accuracy reaches it."""
     reserved_share: Annotated[float, Field(ge=0, lt=1)] = 0.3
     """Of the asks: audits that certify and never teach."""
-    split: dict[Literal["audit", "anchor", "uncertain", "uncovered", "changed"], Share] | None = (
-        None
-    )
+    split: dict[Stratum, Share] | None = None
     """Shares of the asks that are not reserved, by stratum; None divides them by what there is."""
     expires_days: Annotated[int, Field(ge=1)] = 28
     """An ask that nobody answers within this time expires."""
