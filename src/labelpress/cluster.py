@@ -16,7 +16,8 @@ import dask
 from distributed import Client, LocalCluster, as_completed, get_worker
 from distributed.scheduler import KilledWorker
 
-from labelpress.errors import LabelpressError, PartitionsFailedError
+from labelpress.errors import ClusterError, LabelpressError, PartitionsFailedError
+from labelpress.worker_versions import PACKAGES, version_skew
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -169,12 +170,14 @@ def open_cluster(
     Connect to a Dask scheduler by address, or make a local cluster for as long as the block lasts.
 
     A local cluster has one worker per core with one thread each: processes, or threads where
-    `processes` is false (for tiny data).
+    `processes` is false (for tiny data). Raises `ClusterError` where the workers at an address
+    have other versions of what travels between them and the flow.
     """
     # Prefect's logging set-up would otherwise show every connection that Dask opens or closes.
     logging.getLogger("distributed").setLevel(logging.WARNING)
     if address:
         with Client(address, set_as_default=False) as client:
+            _check_versions(client, address)
             yield Cluster(client)
         return
     count = workers or os.cpu_count() or 1
@@ -190,6 +193,18 @@ def open_cluster(
         Client(local, set_as_default=False) as client,
     ):
         yield Cluster(client)
+
+
+def _check_versions(client: Client, address: str) -> None:
+    """Compare before anything is sent: an unlike worker fails later, with words about pickles."""
+    found = client.get_versions(packages=PACKAGES)
+    workers = {name: facts["packages"] for name, facts in found["workers"].items() if facts}
+    skew = version_skew(found["client"]["packages"], workers)
+    if skew is not None:
+        raise ClusterError(
+            f"The workers of the cluster at {address} do not match the flow: {skew}. Install the "
+            "same versions on both and run again; nothing was computed."
+        )
 
 
 def _measured(

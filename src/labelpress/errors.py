@@ -58,6 +58,10 @@ class PartitionsFailedError(LabelpressError):
     """Work on some partitions failed; the message names each with its reason."""
 
 
+class ClusterError(LabelpressError):
+    """The Dask cluster cannot do the work: no workers, or other versions than the flow."""
+
+
 class TrackingError(LabelpressError):
     """The MLflow tracking server cannot be reached or refused what it was sent."""
 

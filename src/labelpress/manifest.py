@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from labelpress.drift import Drift, Tally
+from labelpress.errors import StoreError
 from labelpress.labels import Change, CohortLabels, LabelCounts
 from labelpress.partitions import Partition
 from labelpress.sources.listing import SourceFile
@@ -234,12 +235,21 @@ def read_answers(files: Files, run: str) -> pl.DataFrame:
 
 
 def read_manifest(files: Files, run: str) -> Manifest | None:
-    """Read the manifest of a run; None where the run did not get that far."""
+    """
+    Read the manifest of a run; None where the run did not get that far.
+
+    Raises `StoreError` where a labelpress too new for this one wrote it.
+    """
     place = folder(run)
     if not files.exists(f"{place}/manifest.json"):
         return None
     plain: dict[str, Any] = files.read_json(f"{place}/manifest.json")
-    plain.pop("format")
+    found = plain.pop("format", None)
+    if not isinstance(found, int) or found > MANIFEST_FORMAT:
+        raise StoreError(
+            f"{files.join(place)}/manifest.json has format {found!r}, this labelpress reads up to "
+            f"{MANIFEST_FORMAT}. Install the labelpress that wrote it, or a newer one."
+        )
     tables = {name: _rows(files, f"{place}/{name}.parquet") for name in _TABLES}
     cells: dict[str, dict[str, Cell]] = {}
     for row in tables["cells"]:

@@ -14,6 +14,7 @@ import pytest
 from distributed import Client
 
 from labelpress.cluster import open_cluster
+from labelpress.errors import ClusterError
 from labelpress.stages.train import train_model
 
 ROOT = Path(__file__).parents[2]
@@ -113,3 +114,18 @@ def polite(row):
     assert printed.labels.filter(printed.labels["row_id"] == "d1")["label"].to_list() == ["ham"]
     assert trained is not None
     assert trained.rows == 13
+
+
+def test_workers_of_another_version_are_refused_as_a_run_connects(address, wheel):
+    """With both versions and the worker, before anything is sent."""
+    [metadata] = wheel.glob("labelpress-*.dist-info/METADATA")
+    genuine = metadata.read_text()
+    metadata.write_text(genuine.replace("Version: 0.1.0", "Version: 0.0.9"))
+    try:
+        with (
+            pytest.raises(ClusterError, match=r"labelpress is 0\.1\.0 .* 0\.0\.9 on tcp://"),
+            open_cluster(address),
+        ):
+            pass
+    finally:
+        metadata.write_text(genuine)
