@@ -18,6 +18,7 @@ from labelpress.tables.publication import Publication
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+
 pytest.importorskip("moto", reason="moto plays the object store: pip install 'moto[s3]'")
 
 pytestmark = pytest.mark.remote
@@ -150,3 +151,34 @@ def test_a_bucket_that_does_not_exist_is_named(endpoint: str) -> None:
     """Before anything else is done."""
     with pytest.raises(StoreError, match=r"s3://none/store.* Check that the place exists"):
         open_store("s3://none/store", "tickets", ["spam"], {"endpoint_url": endpoint})
+
+
+def test_a_project_with_source_and_store_in_a_bucket(project, cluster, endpoint):
+    """Two periods from answers to ask; the second finds the new file and reuses all else."""
+    import s3fs  # noqa: PLC0415
+
+    bucket = s3fs.S3FileSystem(endpoint_url=endpoint, skip_instance_cache=True)
+    options = f'storage_options = {{ endpoint_url = "{endpoint}" }}'
+    project.configure('uri = "data/"', f'uri = "s3://bucket/reviews/data/"\n{options}')
+    project.configure(
+        "[classes]", f'[store]\nuri = "s3://bucket/reviews/store"\n{options}\n[classes]'
+    )
+    project.write("day-4.parquet", [("d1", "subscribe at once", 1, "spam")])
+    late = project.path / "data" / "day-4.parquet"
+    early = [file for file in sorted(late.parent.iterdir()) if file != late]
+    for file in early:
+        bucket.pipe_file(f"bucket/reviews/data/{file.name}", file.read_bytes())
+
+    first = project.print(cluster, FIRST)
+    bucket.pipe_file("bucket/reviews/data/day-4.parquet", late.read_bytes())
+    second = project.print(cluster, SECOND)
+
+    assert first.gated.manifest.cells_computed == 4 * 3
+    assert second.gated.manifest.cells_computed == 4
+    store = second.run.store
+    assert [v.period for v in store.labels.versions()] == [FIRST, SECOND]
+    labels = read_labels(store.uri, storage_options={"endpoint_url": endpoint}).collect()
+    assert labels["row_id"].is_unique().all()
+    assert labels.height == 13
+    assert labels.filter(pl.col("row_id") == "d1")["label"].to_list() == ["spam"]
+    assert not (project.path / "store").exists()
