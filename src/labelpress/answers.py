@@ -64,7 +64,8 @@ def agree(
 
     An annotator's last answer to an ask counts; where annotators disagree `settle` decides, and
     says what it found of each of them. Skipped asks (no label) count for nothing. Where a row was
-    asked more than once, the last ask that was answered counts.
+    asked more than once, the last ask that was answered counts; a recheck corrects the answer, but
+    why the row was asked, and with which propensity, remains what its first ask said.
     """
     codes = pl.DataFrame({"label": classes.names, "code": range(len(classes))}).cast(
         {"code": pl.Int64}
@@ -87,7 +88,21 @@ def agree(
         rows, on="ask_id", how="inner"
     )
     last = joined.sort("answered", "ask_id").unique("row_id", keep="last", maintain_order=True)
-    return last.select(FROZEN.names()).cast(FROZEN).sort("row_id"), settled.annotators
+    drawn = ("stratum", "reserved", "propensity", "cohort")
+    first = (
+        asks.filter(pl.col("stratum") != "recheck")
+        .sort("created", "ask_id", maintain_order=True)
+        .unique(["row_id", "row_hash"], keep="last", maintain_order=True)
+        .select("row_id", "row_hash", *drawn)
+    )
+    kept = last.filter(pl.col("stratum") != "recheck")
+    corrected = (
+        last.filter(pl.col("stratum") == "recheck")
+        .drop(drawn)
+        .join(first, on=["row_id", "row_hash"], how="inner")
+    )
+    counting = pl.concat([frame.select(FROZEN.names()) for frame in (kept, corrected)])
+    return counting.cast(FROZEN).sort("row_id"), settled.annotators
 
 
 def open_asks(asks: pl.DataFrame, answers: pl.DataFrame, now: datetime) -> pl.DataFrame:

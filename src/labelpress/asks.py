@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 Stratum = Literal["audit", "anchor", "uncertain", "uncovered", "changed", "recheck"]
 Share = Annotated[float, Field(ge=0, le=1)]
 
+AUTOMATIC_RECHECK = 0.1
+"""Of what the reserved audits leave: at most so many are answers looked at a second time."""
+
 AUTOMATIC_AUDIT = 0.5
 """Of what the reserved audits leave: drawn at random all the same, since margins alone mislead."""
 
@@ -235,15 +238,17 @@ def choose_asks(
     satisfied: bool,
     held: bool,
     uniform: bool = False,
+    rechecks: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """
     Choose the rows to ask within the budget; columns of `CANDIDATES` plus those of an ask.
 
     Audits come first: the reserved share certifies. Without `[experts] split` half of what is left
-    are audits that measure and teach; the rest goes to the rows that a held candidate would change,
-    then in equal parts to the anchors, the uncovered and the uncertain rows that there are. With
-    `uniform` (a cold start) everything left goes to audits; once `satisfied` (the accuracy target
-    is reached) only the reserved audits are asked.
+    are audits that measure and teach and at most a tenth goes to `rechecks` (columns of
+    `CANDIDATES`, half of them suspects); the rest goes to the rows that a held candidate would
+    change, then in equal parts to the anchors, the uncovered and the uncertain rows that there are.
+    With `uniform` (a cold start) everything left goes to audits; once `satisfied` (the accuracy
+    target is reached) only the reserved audits are asked.
     """
     budget = settings.budget
     reserved = round(budget * settings.reserved_share)
@@ -254,6 +259,8 @@ def choose_asks(
     asks = _draw_audits(candidates, reserved, teaching, audited, seed)
     if satisfied:
         return asks
+    if rechecks is not None and not uniform:
+        asks = pl.concat([asks, _as_asks(rechecks, "recheck", 1.0)])
     strata: list[Stratum] = ["anchor", "uncovered", "uncertain"]
     if held:
         strata.insert(0, "changed")
@@ -316,6 +323,14 @@ def _reservoir(rows: pl.DataFrame, candidates: Candidates) -> pl.DataFrame:
     propensity = min(rows.height / max(candidates.doubtful_rows, 1), 1.0)
     random = pl.lit("drawn at random among the rows that are not certain").alias("reason")
     return _as_asks(rows, "uncertain", propensity).with_columns(random)
+
+
+def recheck_count(settings: ExpertsSettings) -> int:
+    """Return how many answers may be looked at again; an even number, for they come in pairs."""
+    rest = settings.budget - round(settings.budget * settings.reserved_share)
+    declared = settings.split
+    share = AUTOMATIC_RECHECK if declared is None else declared.get("recheck", 0.0)
+    return 2 * (math.floor(rest * share) // 2)
 
 
 def _draw_audits(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -31,6 +32,9 @@ STAGES = (
 """The stages of a run, in order."""
 
 SECONDS_PER_HOUR = 3600.0
+
+PAID_TO_EXPERTS = ("expert minutes", "rework")
+"""What experts are paid for: answering, and answering again what looked wrong."""
 
 
 class CostsSettings(BaseModel):
@@ -143,7 +147,8 @@ def expert_entries(
     """
     Price answers: minutes as measured or declared, else the project's seconds per answer.
 
-    `answers` has the columns `seconds` (null where nobody measured) and `seconds_source`.
+    `answers` has the columns `seconds` (null where nobody measured), `seconds_source` and `rework`
+    (bool): whether an answer was looked at for a second time.
     """
     entries = []
     known = answers.with_columns(
@@ -153,8 +158,12 @@ def expert_entries(
         .alias("basis"),
         pl.col("seconds").fill_null(seconds_per_answer),
     )
-    for basis in ("measured", "declared", "modelled"):
-        seconds = known.filter(pl.col("basis") == basis)["seconds"]
+    bases: tuple[Basis, ...] = ("measured", "declared", "modelled")
+    for (rework, what), basis in itertools.product(
+        ((False, PAID_TO_EXPERTS[0]), (True, PAID_TO_EXPERTS[1])), bases
+    ):
+        chosen = (pl.col("basis") == basis) & (pl.col("rework") == rework)
+        seconds = known.filter(chosen)["seconds"]
         if seconds.len() == 0:
             continue
         total = float(seconds.sum())
@@ -162,7 +171,7 @@ def expert_entries(
         common = (run, period, printing, "answers", None)
         entries += [
             Entry(*common, "answers", float(seconds.len()), "answers", 0.0, basis),
-            Entry(*common, "expert minutes", total / 60, "min", usd, basis),
+            Entry(*common, what, total / 60, "min", usd, basis),
         ]
     return tuple(entries)
 
@@ -225,7 +234,7 @@ def sum_costs(ledger: pl.DataFrame) -> Costs:
         return float(ledger.filter(condition)["usd"].sum())
 
     spent = pl.col("counted_as") == "spent"
-    expert = pl.col("what") == "expert minutes"
+    expert = pl.col("what").is_in(PAID_TO_EXPERTS)
     return Costs(
         expert_usd=usd(spent & expert),
         compute_usd=usd(spent & ~expert),

@@ -98,3 +98,17 @@ def test_an_ask_is_open_until_it_is_answered_skipped_or_expired():
 
     assert open_asks(put, came, START)["ask_id"].to_list() == ["q3"]
     assert open_asks(put, came, START + timedelta(days=30)).height == 0
+
+
+def test_a_recheck_corrects_the_answer_and_keeps_why_the_row_was_asked():
+    """An audit that is looked at again is still an audit, with its propensity."""
+    put = asks(("q1", "r1"), ("q2", "r1")).with_columns(
+        row_hash=pl.lit("h"),
+        stratum=pl.Series(["audit", "recheck"]),
+        propensity=pl.Series([0.5, 1.0]),
+        created=pl.Series([START, START + timedelta(days=7)]).cast(ASKS["created"]),
+    )
+
+    rows, _ = agree(put, answers(("q1", "ann", "ham"), ("q2", "bob", "spam")), CLASSES)
+
+    assert rows.select("code", "stratum", "propensity").rows() == [(1, "audit", 0.5)]

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from labelpress.ledger import PAID_TO_EXPERTS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -17,7 +19,7 @@ INK, EXPERT, COMPUTE, HAND = "#667085", "#b4541a", "#2f6f8f", "#98a2b3"
 def cost_chart(ledger: pl.DataFrame, periods: int = 12) -> str:
     """Draw what the last periods cost, experts and compute stacked, hand-labelling beside it."""
     spent = pl.col("counted_as") == "spent"
-    expert = pl.col("what") == "expert minutes"
+    expert = pl.col("what").is_in(PAID_TO_EXPERTS)
     per_period = (
         ledger.group_by("period")
         .agg(

@@ -10,15 +10,26 @@ import numpy as np
 import polars as pl
 
 from labelpress.answers import open_asks
-from labelpress.asks import ask_id, choose_asks, merge_candidates, pick_candidates
+from labelpress.asks import (
+    CANDIDATES,
+    ask_id,
+    choose_asks,
+    merge_candidates,
+    pick_candidates,
+    recheck_count,
+)
+from labelpress.cross_fit import FEWEST_ANSWERS, cross_predict
+from labelpress.label_models.fitting import fit_patterns
 from labelpress.manifest import read_answers
 from labelpress.row_hash import random_numbers
 from labelpress.row_index import read_index
-from labelpress.stages.fit import vote_matrix
+from labelpress.stages.fit import as_answered, vote_matrix
 from labelpress.stages.vote import voting
+from labelpress.suspects import mix_rechecks, rank_suspects
 from labelpress.tables.schemas import ASKS
 from labelpress.test_set import read_test_set
 from labelpress.vote_files import read_votes
+from labelpress.votes import count_patterns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,10 +37,12 @@ if TYPE_CHECKING:
     from labelpress.asks import Candidates
     from labelpress.classes import Classes
     from labelpress.cluster import Cluster
+    from labelpress.label_models import Answered, LabelModel
     from labelpress.manifest import Manifest
     from labelpress.runs import Run
     from labelpress.tables.files import Files
     from labelpress.vote_files import Cell
+    from labelpress.votes import Patterns
 
 KNOWN_BY = 10
 """Answers on rows where a heuristic votes, from which on its precision counts as known."""
@@ -111,6 +124,7 @@ def put_asks(
         satisfied=satisfied,
         held=held,
         uniform=not manifest.entries,
+        rechecks=None if satisfied else _rechecks(run, manifest, asks, recheck_count(experts)),
     )
     rows = chosen.with_columns(
         pl.Series(
@@ -168,6 +182,47 @@ def _candidates(
         _little_known(run, manifest),
     )
     return merge_candidates(list(found.values()), limit)
+
+
+def _rechecks(run: Run, manifest: Manifest, asks: pl.DataFrame, count: int) -> pl.DataFrame | None:
+    """Choose teaching answers to look at again, each once; None where there are too few."""
+    if count == 0 or not manifest.entries:
+        return None
+    answers = read_answers(run.store.files, manifest.run).filter(~pl.col("reserved"))
+    if answers.height < FEWEST_ANSWERS:
+        return None
+    seed, heuristics = run.project.settings.seed, [note.name for note in manifest.heuristics]
+    answered = as_answered(answers, run.classes, len(heuristics))
+
+    def fit(patterns: Patterns, given: Answered) -> LabelModel:
+        return fit_patterns(
+            patterns,
+            given,
+            classes=len(run.classes),
+            base_rate=None,
+            heuristics=heuristics,
+            model=run.project.settings.label_model.model,
+            seed=seed,
+        )
+
+    patterns = count_patterns(answered.votes)
+    ranked = rank_suspects(answered.labels, cross_predict(answered, fit, patterns, seed))
+    key = ["row_id", "row_hash"]
+    seen = asks.filter(pl.col("stratum") == "recheck").select(pl.struct(key)).to_series()
+    again = answers.select(pl.struct(key)).to_series().is_in(seen.implode())
+    fresh = ranked.filter(~pl.col("place").is_in(again.arg_true().implode()))
+    places = mix_rechecks(fresh, count, np.random.default_rng([seed, 11, answers.height]))
+    part_of = {partition.digest: partition.part for partition in manifest.partitions}
+    return (
+        answers[places]
+        .with_columns(
+            pl.col("partition").replace_strict(part_of, return_dtype=pl.String).alias("part"),
+            pl.lit(0.0).alias("score"),
+            pl.lit(0.0).alias("random"),
+            pl.lit(None, pl.String).alias("heuristic"),
+        )
+        .select(CANDIDATES.names())
+    )
 
 
 def _little_known(run: Run, manifest: Manifest) -> LittleKnown:

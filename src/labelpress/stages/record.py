@@ -182,7 +182,10 @@ def book(run: Run, manifest: Manifest) -> None:
     answers_version = run.store.answers.version()
     ledger = run.store.ledger
     if answers_version is not None and not ledger.has(EXPERT_BATCH, answers_version + 1):
-        fresh = _unbooked_answers(run, answers_version)
+        again = run.store.asks.read().filter(pl.col("stratum") == "recheck")["ask_id"]
+        fresh = _unbooked_answers(run, answers_version).with_columns(
+            pl.col("ask_id").is_in(again.implode()).alias("rework")
+        )
         entries = expert_entries(
             manifest.run,
             manifest.period,

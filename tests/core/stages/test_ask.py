@@ -1,0 +1,48 @@
+"""What the ask stage puts before experts in a whole printing."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from labelpress.stages.answers import freeze_answers
+from labelpress.stages.ask import put_asks
+from labelpress.stages.plan import plan_run
+from labelpress.stages.record import keep_record
+
+
+def test_wrong_answers_are_asked_again_and_booked_as_rework(project, cluster):
+    """Blind, beside as many unsuspected ones; what corrects them is one answer more."""
+    texts = ("please subscribe now", "nice song", "my channel is better", "oh so good")
+    for part in ("day-1.parquet", "day-2.parquet", "day-3.parquet"):
+        project.remove(part)
+    wrong = {"r04", "r21", "r33"}
+    rows = []
+    for n in range(60):
+        name, spam = f"r{n:02}", (n % 2 == 0) != (f"r{n:02}" in wrong)
+        rows.append((name, texts[n % 4], 1 if n % 2 == 0 else 5, "spam" if spam else "ham"))
+    project.write("all.parquet", rows)
+    project.configure("budget = 6", "budget = 60\nreserved_share = 0.2\ntarget_accuracy = 1.0")
+    run = project.open("2026-03-02")
+    planned = plan_run(run, freeze_answers(run, cluster), cluster)
+    put_asks(run, planned.manifest, cluster, batch="bootstrap", label_version=None)
+
+    project.print(cluster, "2026-03-02")
+
+    again = project.store.asks.read().filter(pl.col("stratum") == "recheck")
+    assert again.height >= 2
+    assert again["reason"].unique().to_list() == ["to check the quality of the labels"]
+    suspected = set(again["row_id"].to_list()) & wrong
+    assert len(suspected) == again.height // 2
+    second = project.print(cluster, "2026-03-09")
+    keep_record(
+        second.run,
+        second.gated.manifest,
+        version=second.version,
+        held=(),
+        trained=None,
+        promotion=None,
+        asks=0,
+    )
+    ledger = project.store.ledger.read().filter(pl.col("what") == "rework")
+    assert ledger["quantity"].to_list() == [again.height * 20 / 60]
+    assert second.plan.answers.height == 60
