@@ -35,6 +35,8 @@ class ExpertsSettings(BaseModel):
     """Used where nothing measured an answer; the ledger says so."""
     target_accuracy: Annotated[float, Field(gt=0, le=1)] = 0.95
     """Stop asking, but for audits, when the lower bound of accuracy reaches it."""
+    target_coverage: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Share of the rows that must have a label before the target counts as reached."""
     reserved_share: Annotated[float, Field(ge=0, lt=1)] = 0.3
     """Of the asks: audits that certify and never teach."""
     split: dict[Stratum, Share] | None = None

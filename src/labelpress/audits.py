@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from labelpress.certify import Certificate, CohortConfidence, certify_part
+from labelpress.stopping import level_at
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,25 +60,32 @@ class Certificates:
     """By the class that labels a row: how often that label is right."""
     slices: Mapping[str, Certificate]
     """By the name of the slice."""
+    lasting: Certificate
+    """Overall, with the interval that holds under repeated looks."""
 
     def parts_to_json(self) -> dict[str, dict[str, Any]]:
         """Return those of the parts as plain JSON."""
         return {
             "labels": {name: asdict(one) for name, one in self.labels.items()},
             "slices": {name: asdict(one) for name, one in self.slices.items()},
+            "looks": {"overall": asdict(self.lasting)},
         }
 
 
-def certify_labels(audits: Audits, counts: LabelCounts, classes: Classes) -> Certificates:
+def certify_labels(
+    audits: Audits, counts: LabelCounts, classes: Classes, look: int = 1
+) -> Certificates:
     """
     Certify a label set overall, per class and per slice.
 
-    The parts share the audits, so their 95 % hold for each by itself, not for all at once.
+    The parts share the audits, so their 95 % hold for each by itself, not for all at once. `look`
+    counts how often labels of this project were judged, this time included.
     """
     codes = dict(zip(classes.names, range(len(classes)), strict=True))
-    nowhere = np.zeros(len(audits), dtype=bool)
+    everywhere, nowhere = np.ones(len(audits), dtype=bool), np.zeros(len(audits), dtype=bool)
     return Certificates(
-        overall=_certify(audits, np.ones(len(audits), dtype=bool), counts.cohorts),
+        overall=_certify(audits, everywhere, counts.cohorts),
+        lasting=_certify(audits, everywhere, counts.cohorts, level_at(look)),
         labels={
             name: _certify(audits, audits.labels == codes[name], cohorts)
             for name, cohorts in counts.by_label.items()
@@ -90,7 +98,10 @@ def certify_labels(audits: Audits, counts: LabelCounts, classes: Classes) -> Cer
 
 
 def _certify(
-    audits: Audits, rows: NDArray[np.bool_], cohorts: Mapping[str, CohortLabels]
+    audits: Audits,
+    rows: NDArray[np.bool_],
+    cohorts: Mapping[str, CohortLabels],
+    level: float = 0.95,
 ) -> Certificate:
     """Certify the part of the labels to which some of the audits belong."""
     population = {
@@ -109,6 +120,7 @@ def _certify(
         cohorts=np.array(asked, dtype=np.str_),
         population=population,
         response=audits.response,
+        level=level,
         reserved=audits.reserved,
     )
 

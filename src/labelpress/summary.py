@@ -56,6 +56,8 @@ class Summary:
     stale_answers: int
     costs: Costs
     cumulative_usd: float
+    stopping: str = ""
+    """How far the labels are from the target accuracy, and what that means for the asks."""
     warnings: tuple[str, ...] = ()
     """Sentences about the label model: heuristics that drift, fits that did not converge."""
 
@@ -77,6 +79,7 @@ def summarise(
     simulated: bool,
     costs: Costs,
     cumulative_usd: float,
+    stopping: str = "",
 ) -> Summary:
     """Put the figures of a run together."""
     counts = add_counts([entry.counts for entry in manifest.entries], classes)
@@ -111,6 +114,7 @@ def summarise(
         stale_answers=manifest.stale_answers,
         costs=costs,
         cumulative_usd=cumulative_usd,
+        stopping=stopping,
         warnings=_warnings(manifest),
     )
 
@@ -254,6 +258,7 @@ def markdown(summary: Summary, verdict: Verdict, refit: str) -> str:
         f"| end model | {_share(summary.model_accuracy)}, {summary.model_role or 'not trained'} |",
         f"| cells computed / reused | {summary.cells_computed} / {summary.cells_reused} |",
         f"| asks put | {summary.asks} |",
+        f"| asking on | {_safe(summary.stopping) or 'unknown'} |",
         f"| answers that no longer match their row | {summary.stale_answers} |",
         f"| cost of this period | {costs.total_usd:.4f} USD ({parts}) |",
         f"| hand-labelling the new rows | {costs.hand_usd:.2f} USD (modelled) |",

@@ -21,6 +21,7 @@ from labelpress.sources.listing import list_source
 from labelpress.sources.reading import read_footer, read_rows
 from labelpress.stages.forecast import is_edited, why_missing
 from labelpress.stages.plan import SEPARABILITY_ROWS
+from labelpress.stopping import earliest_sentence
 from labelpress.store import Store
 from labelpress.test_set import read_test_set
 
@@ -80,6 +81,7 @@ def show_check(uri: str, rows: int, console: Console) -> None:
     silent = [s.name for s in analysis.heuristics if s.coverage == 0]
     if silent:
         console.print(f"Never votes on this sample: {', '.join(silent)}.", markup=False)
+    console.print(earliest_sentence(settings.experts), markup=False, highlight=False)
     console.print(
         f"The project is valid: {sample.width} columns, {len(classes)} classes; at least one "
         f"heuristic votes on {analysis.coverage:.1%} of the sample.",

@@ -25,6 +25,7 @@ from labelpress.row_hash import random_numbers
 from labelpress.row_index import read_index
 from labelpress.stages.fit import as_answered, vote_matrix
 from labelpress.stages.vote import voting
+from labelpress.stopping import is_reached
 from labelpress.suspects import mix_rechecks, rank_suspects
 from labelpress.tables.schemas import ASKS
 from labelpress.test_set import read_test_set
@@ -111,10 +112,7 @@ def put_asks(
     budget = max(settings.experts.budget - waiting.height, 0)
     experts = settings.experts.model_copy(update={"budget": budget})
     candidates = _candidates(run, manifest, cluster, asks, held=held)
-    certificate = manifest.certificate
-    satisfied = (
-        certificate.get("status") == "certified" and certificate["low"] >= experts.target_accuracy
-    )
+    satisfied = is_reached(manifest, experts)
     audits = asks.filter(pl.col("stratum") == "audit")
     chosen = choose_asks(
         candidates,

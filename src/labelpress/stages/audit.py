@@ -9,6 +9,7 @@ import polars as pl
 
 from labelpress.audits import FEWEST_RESERVED, Audits, certify_labels, response_rate
 from labelpress.calibration import measure_calibration
+from labelpress.runs import run_ids
 from labelpress.stages.fit import vote_matrix
 from labelpress.stages.slicing import slices_of_answers
 
@@ -32,7 +33,9 @@ def audit_labels(
         cross_fitted = _cross_fitted(run, fitted, fitted.out_of_fold, masks)
         audits = cross_fitted if len(cross_fitted) > len(audits) else audits
     calibration = measure_calibration(audits.confidence, audits.correct, reserved=audits.reserved)
-    return certify_labels(audits, counts, run.classes), calibration
+    # runs that were killed or held count as looks too: whoever looks more often errs more often
+    looks = len({*run_ids(run.store), run.id})
+    return certify_labels(audits, counts, run.classes, looks), calibration
 
 
 def _reserved(run: Run, fitted: Fitted, masks: pl.DataFrame) -> Audits:

@@ -23,6 +23,7 @@ from labelpress.manifest import folder
 from labelpress.report import render_report
 from labelpress.runs import period_of_run, read_spend, run_ids
 from labelpress.stages.train import run_tags
+from labelpress.stopping import stopping_sentence
 from labelpress.summary import Summary, cost_metrics, markdown, metrics, summarise
 from labelpress.tables.schemas import LEDGER
 from labelpress.tracking import TrackedData
@@ -116,6 +117,7 @@ def keep_record(
         simulated=run.project.settings.experts.oracle is not None,
         costs=costs,
         cumulative_usd=sum_costs(ledger).total_usd,
+        stopping=stopping_sentence(manifest, run.project.settings.experts),
     )
     verdict = Verdict.from_json(manifest.verdict)
     report = render_report(manifest, summary, verdict, ledger, trained, promotion)
