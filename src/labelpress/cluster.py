@@ -8,6 +8,7 @@ import resource
 import time
 import uuid
 from collections import Counter
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -62,6 +63,13 @@ class PartitionRow:
     state: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """Values for all workers, in a class of ours, since Dask would take a bare tuple apart."""
+
+    values: tuple[object, ...]
+
+
 class Cluster:
     """Runs functions over partitions and remembers what that took."""
 
@@ -105,8 +113,10 @@ class Cluster:
         shared: tuple[object, ...],
         progress: Callable[[int, int], None],
     ) -> dict[str, Result]:
-        # In a list, since Dask would take a bare tuple or dict apart.
-        [sent] = self._client.scatter([shared], broadcast=True, hash=False)
+        # A task and not scattered data: where all workers die, Dask makes it anew, while scattered
+        # data would be lost, and with it all work that was still to be done.
+        held = f"shared-{uuid.uuid4().hex}"
+        sent = self._client.submit(_unwrapped, _Shared(shared), key=held, pure=False)
 
         def submit(name: str) -> Any:
             # A key of its own per call: Dask must never answer with what an earlier run computed.
@@ -120,9 +130,10 @@ class Cluster:
             self._settle(names[future], future, done, failed)
             future.release()
             progress(len(done), len(items))
-        # A partition that kills its worker takes the blame to its neighbours on that worker, so
-        # each suspect is tried once more, alone.
-        for name in [name for name, error in failed.items() if isinstance(error, KilledWorker)]:
+        # A partition that kills its worker takes the blame to its neighbours on that worker, and
+        # finished work is lost with it, so each of these is tried once more, alone.
+        suspect = (KilledWorker, ClusterError)
+        for name in [name for name, error in failed.items() if isinstance(error, suspect)]:
             future = submit(name)
             del failed[name]
             self._settle(name, next(iter(as_completed([future]))), done, failed)
@@ -138,8 +149,8 @@ class Cluster:
         done: dict[str, Any],
         failed: dict[str, BaseException],
     ) -> None:
-        if future.status == "finished":
-            work = future.result()
+        work = _result_of(future)
+        if work is not None:
             state = "done"
             if isinstance(work.value, LabelpressError):
                 failed[name] = work.value
@@ -150,7 +161,7 @@ class Cluster:
             self._table.append(PartitionRow(name, work.worker, round(work.seconds, 3), state))
         else:
             error = future.exception() if future.status == "error" else None
-            failed[name] = error or LabelpressError("the work was cancelled or lost")
+            failed[name] = error or ClusterError("the work was lost with its worker")
             self._table.append(PartitionRow(name, "", 0.0, f"failed: {failed[name]}"[:200]))
 
     def take_usage(self) -> tuple[float, int, tuple[PartitionRow, ...]]:
@@ -205,6 +216,21 @@ def _check_versions(client: Client, address: str) -> None:
             f"The workers of the cluster at {address} do not match the flow: {skew}. Install the "
             "same versions on both and run again; nothing was computed."
         )
+
+
+def _result_of(future: Any) -> Work[Any] | None:
+    """Return what a future holds; None where it failed, or was lost before it could be fetched."""
+    if future.status != "finished":
+        return None
+    try:
+        work: Work[Any] = future.result()
+    except CancelledError:
+        return None
+    return work
+
+
+def _unwrapped(shared: _Shared) -> tuple[object, ...]:
+    return shared.values
 
 
 def _measured(
