@@ -47,8 +47,11 @@ class WordAutomaton:
         """Return all matches, overlapping ones too: the words, and the bytes after their last."""
         ends: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
         states: list[NDArray[np.int32]] = [np.empty(0, np.int32)]
-        for start in range(0, len(text), LANES * LANE_BYTES):
-            self._find(text, start, ends, states)
+        # blocks of one size: each takes as many steps, however few its lanes
+        blocks = max(1, round(len(text) / (LANES * LANE_BYTES)))
+        size = -(-len(text) // blocks)
+        for start in range(0, len(text), size or 1):
+            self._find(text[: start + size], start, ends, states)
         end = np.concatenate(ends)
         place = (np.concatenate(states) - self.accepting) >> 8  # a state is a multiple of 256
         if len(self.words) == len(self.starts) - 1:  # each accepting state ends one word
@@ -65,7 +68,7 @@ class WordAutomaton:
         states: list[NDArray[np.int32]],
     ) -> None:
         """Step through one block of lanes and append its matches."""
-        read = text[max(0, start - self.overlap) : start + LANES * LANE_BYTES]
+        read = text[max(0, start - self.overlap) :]
         before = min(start, self.overlap)
         lanes = -(-(len(read) - before) // LANE_BYTES)
         padded = np.full(self.overlap + lanes * LANE_BYTES, _NEVER, dtype=np.uint8)
