@@ -34,6 +34,12 @@ _WORKER_ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "ARROW_NUM_THREADS": "1",
+    # Partitions are alike, so memory that one has let go is what the next one takes: kept for a
+    # while, it need not be asked for and zeroed page by page again.
+    "MALLOC_TRIM_THRESHOLD_": str(2**28),
+    "MALLOC_MMAP_THRESHOLD_": str(2**28),
+    "MIMALLOC_PURGE_DELAY": "10000",
+    "_RJEM_MALLOC_CONF": "dirty_decay_ms:10000,muzzy_decay_ms:10000",
 }
 """One partition per core: libraries that start threads of their own would fight over the cores."""
 

@@ -62,6 +62,15 @@ class Summary:
 
 
 @dataclass(frozen=True, slots=True)
+class Counted:
+    """What a worker tells of a few partitions."""
+
+    summary: Summary
+    patterns: Patterns | None
+    """Their patterns, where they are few enough to travel with the summary."""
+
+
+@dataclass(frozen=True, slots=True)
 class SourceVotes:
     """The votes of the whole source as the flow's process knows them."""
 
@@ -115,7 +124,8 @@ def count_source(
     new = {part: where for part, where in now.items() if then.get(part) != where}
     gone = {part: where for part, where in then.items() if now.get(part) != where}
     added, taken = count.summarize(new), count.summarize(gone)
-    summary = reduce(sub, taken.values(), reduce(add, added.values(), earlier.summary))
+    summary = reduce(add, (part.summary for part in added.values()), earlier.summary)
+    summary = reduce(sub, (part.summary for part in taken.values()), summary)
     patterns = earlier.patterns
     if patterns is not None:
         lost = count.merge(count.nothing.sample, gone, taken)
@@ -149,13 +159,15 @@ class _Count:
         patterns = Patterns(votes, np.empty(0, np.int64))
         return Summary(0, count_votes(patterns, len(self.run.classes)), patterns)
 
-    def summarize(self, wheres: Mapping[str, Where]) -> dict[str, Summary]:
-        """Return the summaries of groups of partitions."""
+    def summarize(self, wheres: Mapping[str, Where]) -> dict[str, Counted]:
+        """Return the summaries of groups of partitions; those with few patterns bring them."""
+        groups = self._groups(wheres)
+        few = self.most // max(len(groups), 1)
         seed = self.run.project.settings.seed
-        return self.cluster.map(_summarize, self._groups(wheres), *self._place, seed, self.share)
+        return self.cluster.map(_summarize, groups, *self._place, seed, self.share, few)
 
     def merge(
-        self, start: Patterns, wheres: Mapping[str, Where], summaries: Mapping[str, Summary]
+        self, start: Patterns, wheres: Mapping[str, Where], counted: Mapping[str, Counted]
     ) -> Patterns | None:
         """
         Add the patterns of partitions to others; None where they are more than may be held.
@@ -163,12 +175,14 @@ class _Count:
         Groups that are not summarised are taken for small.
         """
         groups = self._groups(wheres)
-        sizes = {name: summaries[name].patterns if summaries else 0 for name in groups}
+        sizes = {name: counted[name].summary.patterns if counted else 0 for name in groups}
+        there = {name: part.patterns for name, part in counted.items() if part.patterns is not None}
         merged: Patterns | None = start
         for batch in _batches(sizes, self.most):
-            wanted = {name: groups[name] for name in batch}
+            wanted = {name: groups[name] for name in batch if name not in there}
             found = self.cluster.map(_merge, wanted, *self._place, self.most)
-            merged = _merge_within(self.most, [merged, *found.values()])
+            brought = [there[name] for name in batch if name in there]
+            merged = _merge_within(self.most, [merged, *brought, *found.values()])
             if merged is None:
                 break
         return merged
@@ -206,17 +220,24 @@ def _summarize(
     classes: Classes,
     seed: int,
     share: float,
-) -> Summary:
+    few: int,
+) -> Counted:
     """Count the votes of some partitions and draw their part of the sample, on a worker."""
 
-    def of(where: Where) -> Summary:
+    def of(where: Where) -> Counted:
         patterns = patterns_of(where, files, fingerprints, classes)
         # lots of the partition's own, so a partition that stays keeps its rows in the sample
         own = int.from_bytes(hashlib.blake2b(where[0].encode(), digest_size=8).digest())
         sample = draw_patterns(patterns, share, np.random.default_rng([seed, own]))
-        return Summary(len(patterns.counts), count_votes(patterns, len(classes)), sample)
+        counts = count_votes(patterns, len(classes))
+        within = patterns if len(patterns.counts) <= few else None
+        return Counted(Summary(len(patterns.counts), counts, sample), within)
 
-    return reduce(add, map(of, group))
+    def both(one: Counted, other: Counted) -> Counted:
+        merged = _merge_within(few, [one.patterns, other.patterns])
+        return Counted(one.summary + other.summary, merged)
+
+    return reduce(both, map(of, group))
 
 
 def _merge(
