@@ -136,19 +136,29 @@ def explain_row(store: Store, row_id: str, version: int | None = None) -> Explan
 
 
 def _votes_of(store: Store, manifest: Manifest, part: str, row_id: str) -> np.ndarray:
-    partition = next(p for p in manifest.partitions if p.part == part)
-    index = read_index(store.files, partition.digest)
-    position = index["row_id"].cast(pl.String).index_of(row_id)
-    if position is None:
+    partition = next((p for p in manifest.partitions if p.part == part), None)
+    cells = {} if partition is None else manifest.cells[partition.digest]
+    needed = sorted({cell.file for cell in cells.values()})
+    gone = [path for path in needed if not store.files.exists(path)]
+    if partition is None or gone:
+        raise LabelpressError(
+            f"the votes on {part!r} are gone from the store ({', '.join(gone) or 'not recorded'}), "
+            f"so the label of row {row_id!r} cannot be explained. A run over the same rows and "
+            "heuristics casts them again."
+        )
+    ids = read_index(store.files, partition.digest)["row_id"].cast(pl.String)
+    dropped = manifest.dropped.get(part, [])
+    positions = [at for at in (ids == row_id).arg_true().to_list() if at not in dropped]
+    if not positions:
         raise LabelpressError(f"row {row_id!r} is not in the row index of {part!r}.")
     votes = read_votes(
         store.files,
-        manifest.cells[partition.digest],
+        cells,
         voting(manifest.heuristics),
         partition.rows,
         Classes(manifest.classes),
     )
-    return votes[position : position + 1]
+    return votes[positions[0] : positions[0] + 1]
 
 
 def _answers_of(store: Store, manifest: Manifest, row_id: str) -> tuple[GivenAnswer, ...]:

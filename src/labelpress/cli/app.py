@@ -99,11 +99,16 @@ def explain(
     project: ProjectFolder,
     row: Annotated[str, typer.Argument(help="The row's id.")],
     version: Annotated[int | None, typer.Option(help="Label version; the current one.")] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print all of it as JSON.")] = False,
 ) -> None:
     """Say why a row has its label: votes, what each moved, answers, probabilities, version."""
-    from labelpress.cli.looking import show_explanation  # noqa: PLC0415
+    from labelpress.cli.looking import print_explanation, show_explanation  # noqa: PLC0415
 
-    show_explanation(project, row, version, console)
+    if as_json:
+        print_explanation(project, row, version, console)
+    else:
+        show_explanation(project, row, version, console)
 
 
 @app.command()

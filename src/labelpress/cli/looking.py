@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from math import exp
 from typing import TYPE_CHECKING
 
@@ -56,6 +58,13 @@ def show_versions(uri: str, console: Console) -> None:
             version.run,
         )
     console.print(table)
+
+
+def print_explanation(uri: str, row: str, version: int | None, console: Console) -> None:
+    """Print why a row has its label as JSON, with the heuristics' code as it was then."""
+    explanation = asdict(explain_row(_store_of(uri), row, version))
+    text = json.dumps(explanation, default=str, indent=2, ensure_ascii=False)
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def show_explanation(uri: str, row: str, version: int | None, console: Console) -> None:
