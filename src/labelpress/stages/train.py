@@ -169,9 +169,16 @@ def _read_sample(
             | pl.col("row_id").is_in(answered)
         )
         targets.append(np.array(chosen["probabilities"].to_list()))
-        frames.append(chosen.select("row_id", *columns))
+        frames.append(apart(chosen.select("row_id", *columns)))
     width = max(target.shape[1] for target in targets if target.size)
     return pl.concat(frames), np.concatenate([t for t in targets if t.size]).reshape(-1, width)
+
+
+def apart(frame: pl.DataFrame) -> pl.DataFrame:
+    """Copy a frame, so that it does not keep the texts of the rows it was chosen from."""
+    copied = pl.from_arrow(frame.to_arrow(compat_level=pl.CompatLevel.oldest()))
+    assert isinstance(copied, pl.DataFrame)  # noqa: S101  # a table with columns is a frame
+    return copied
 
 
 def _answers_of(
@@ -226,6 +233,7 @@ def register_model(
     evaluation = trained.evaluation
     tags = {
         "labelpress.label_version": str(version.version),
+        "labelpress.run": manifest.run,
         "labelpress.period": version.period,
         "labelpress.project_digest": manifest.project_digest,
         "labelpress.labelpress": manifest.environment["labelpress"],
@@ -238,9 +246,13 @@ def register_model(
 
 
 def find_model(version: LabelVersion, tracking: Tracking) -> ModelVersion | None:
-    """Return the end model that was trained on a label version, or None."""
-    wanted = str(version.version)
-    found = [m for m in tracking.models() if m.tags.get("labelpress.label_version") == wanted]
+    """
+    Return the end model that was trained on a label version, or None.
+
+    The run is asked for too: a store made anew counts its versions from the beginning.
+    """
+    wanted = {"labelpress.label_version": str(version.version), "labelpress.run": version.run}
+    found = [m for m in tracking.models() if wanted.items() <= m.tags.items()]
     return found[0] if found else None
 
 
