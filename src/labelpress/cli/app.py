@@ -86,6 +86,21 @@ def bootstrap(
 
 @app.command()
 @plainly
+def simulate(
+    project: ProjectFolder,
+    budget: Annotated[int, typer.Option(help="Answers in all, audits included.", min=1)] = 100,
+    rounds: Annotated[int, typer.Option(help="Portions in which they are asked.", min=1)] = 1,
+    seed: Annotated[int, typer.Option(help="The start of everything random.", min=0)] = 0,
+    out: Annotated[Path | None, typer.Option("--json", help="Where to write the figures.")] = None,
+) -> None:
+    """Replay the loop with the oracle as the expert: what so many answers would lead to."""
+    from labelpress.cli.simulating import show_simulation  # noqa: PLC0415
+
+    show_simulation(project, budget, rounds, seed, out, console)
+
+
+@app.command()
+@plainly
 def versions(project: ProjectFolder) -> None:
     """List the published label versions."""
     from labelpress.cli.looking import show_versions  # noqa: PLC0415

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 FEWEST_ANSWERS: Final = 20
 """Below it the mixes cannot be told apart, and program labels alone are used."""
+_UNTUNED: Final = 0.1
+"""The penalty where answers are too few to choose one."""
 _HEAVIEST: Final = 10.0
 """The most that one answer counts in the cross-validation, in shares of the average one."""
 
@@ -150,6 +152,9 @@ def _learn(
     if len(unanswered) == 0 and len(answered) == 0:
         raise LabelpressError("the end model has nothing to learn from: no label and no answer.")
     shown = np.unique(lesson.answers[answered])
+    if settings.mix == "answers" and 0 < len(answered) < FEWEST_ANSWERS:
+        alone = fit_answers(lesson, _UNTUNED, answered)
+        return alone, f"answers (as project.toml says; only {len(answered)})", ()
     if settings.mix == "program" or len(answered) < FEWEST_ANSWERS or len(shown) < 2:
         reason = _why_program(settings, len(answered), len(shown))
         everything = np.flatnonzero(lesson.program.sum(axis=1) > 0)

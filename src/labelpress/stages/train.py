@@ -11,14 +11,18 @@ import polars as pl
 from labelpress.end_model.evaluation import Evaluation, content_overlap, evaluate
 from labelpress.end_model.settings import Features
 from labelpress.end_model.training import TrainedModel, fit
+from labelpress.heuristics import cast, load_heuristics
 from labelpress.row_hash import random_numbers
 from labelpress.row_index import read_index
 from labelpress.sources.reading import read_rows
+from labelpress.stages.vote import voting
 from labelpress.test_set import TestSet, read_test_set
+from labelpress.vote_files import read_votes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from labelpress.bundle import Bundle
     from labelpress.classes import Classes
     from labelpress.cluster import Cluster
     from labelpress.end_model.settings import EndModelSettings
@@ -28,8 +32,20 @@ if TYPE_CHECKING:
     from labelpress.tables.files import Files
     from labelpress.tables.publication import LabelVersion
     from labelpress.tracking import ModelVersion, Tracking
+    from labelpress.vote_files import Cell
 
 REQUIREMENTS = ("labelpress", "scikit-learn", "skops", "polars")
+
+
+@dataclass(frozen=True, slots=True)
+class SeenVotes:
+    """Where the votes are, for a model that sees them."""
+
+    cells: Mapping[str, Mapping[str, Cell]]
+    """By partition digest and fingerprint."""
+    fingerprints: tuple[str, ...]
+    bundle: Bundle
+    """The heuristics, to cast on the test set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +54,8 @@ class TrainingJob:
 
     parts: tuple[tuple[Partition, str, tuple[int, ...]], ...]
     """Partitions, their label files, and positions of rows that are not labelled."""
+    votes: SeenVotes | None
+    """None where the model does not see them."""
     threshold: float
     """Rows with a permanent random number below it are trained on."""
     answers: pl.DataFrame
@@ -79,6 +97,9 @@ def train_model(
             for p in manifest.partitions
             if p.part in path_of
         ),
+        votes=SeenVotes(manifest.cells, voting(manifest.heuristics), run.project.bundle)
+        if settings.end_model.votes
+        else None,
         threshold=min(settings.end_model.max_rows / rows, 1.0),
         answers=answers.select("row_id", "code", "reserved", "stratum", "propensity"),
         test=read_test_set(run.project, run.classes),
@@ -115,13 +136,13 @@ def fit_on_worker(
     """Read the training sample, fit and judge, on a worker; memory is bounded by `max_rows`."""
     features = settings.features if settings.features.columns else by_type(types, hidden)
     columns = {name: types[name] for name in features.columns}
-    sample, probabilities = _read_sample(job, files, columns, options, seed)
+    sample, probabilities, votes = _read_sample(job, files, classes, columns, options, seed)
     tested = np.zeros(sample.height, dtype=bool)
     if job.test is not None:
         inside = sample["row_id"].is_in(list(job.test.ids)).to_numpy()
         tested = inside | content_overlap(sample, job.test.frame, features)
-    kept = pl.Series(~tested)
-    sample, probabilities = sample.filter(kept), probabilities[~tested]
+    sample, probabilities = sample.filter(pl.Series(~tested)), probabilities[~tested]
+    votes = None if votes is None else votes[~tested]
     codes, propensity, reserved = _answers_of(sample["row_id"], job.answers)
     teaching = np.where(reserved, -1, codes)
     model = fit(
@@ -132,8 +153,10 @@ def fit_on_worker(
         classes=classes.names,
         settings=settings.model_copy(update={"features": features}),
         seed=seed,
+        votes=votes,
     )
-    evaluation, judged_on = _judge(model, job, sample, codes, reserved)
+    audits = np.where(reserved, codes, -1)
+    evaluation, judged_on = _judge(model, job, classes, (sample, votes), audits)
     return Trained(
         content=model.to_bytes(),
         mix=model.mix,
@@ -148,18 +171,23 @@ def fit_on_worker(
 def _read_sample(
     job: TrainingJob,
     files: Files,
+    classes: Classes,
     columns: Mapping[str, str],
     options: Mapping[str, str],
     seed: int,
-) -> tuple[pl.DataFrame, np.ndarray]:
+) -> tuple[pl.DataFrame, np.ndarray, np.ndarray | None]:
     answered = job.answers["row_id"].to_list()
-    frames, targets = [], []
+    frames, targets, votes = [], [], []
     for partition, path, dropped in job.parts:
         index = read_index(files, partition.digest)
         numbers = random_numbers(index["row_id"], index["row_hash"].to_numpy(), seed)
         labels = files.read_parquet(f"labels/{path}", columns=["row_id", "label", "probabilities"])
         rows = read_rows(partition.file, partition.row_groups, columns, options)
-        described = rows.with_columns(index["row_id"], pl.Series("random_number", numbers))
+        described = rows.with_columns(
+            index["row_id"],
+            pl.Series("random_number", numbers),
+            pl.int_range(rows.height).alias("position"),
+        )
         present = described.filter(~pl.int_range(pl.len()).is_in(list(dropped)))
         joined = present.join(labels, on="row_id", how="inner", maintain_order="left")
         text = joined.with_columns(pl.col("row_id").cast(pl.String))
@@ -170,8 +198,13 @@ def _read_sample(
         )
         targets.append(np.array(chosen["probabilities"].to_list()))
         frames.append(apart(chosen.select("row_id", *columns)))
+        if job.votes is not None:
+            cells = job.votes.cells[partition.digest]
+            matrix = read_votes(files, cells, job.votes.fingerprints, partition.rows, classes)
+            votes.append(matrix[chosen["position"].to_numpy()])
     width = max(target.shape[1] for target in targets if target.size)
-    return pl.concat(frames), np.concatenate([t for t in targets if t.size]).reshape(-1, width)
+    soft = np.concatenate([t for t in targets if t.size]).reshape(-1, width)
+    return pl.concat(frames), soft, np.concatenate(votes) if votes else None
 
 
 def apart(frame: pl.DataFrame) -> pl.DataFrame:
@@ -197,19 +230,26 @@ def _answers_of(
 def _judge(
     model: TrainedModel,
     job: TrainingJob,
-    sample: pl.DataFrame,
-    codes: np.ndarray,
-    reserved: np.ndarray,
+    classes: Classes,
+    sample: tuple[pl.DataFrame, np.ndarray | None],
+    audits: np.ndarray,
 ) -> tuple[Evaluation | None, str]:
+    """Judge on the test set, else on the reserved audits: their codes, -1 elsewhere."""
     if job.test is not None:
-        evaluation = evaluate(model.predict_proba(job.test.frame), job.test.codes, job.test.digest)
-        return evaluation, "test set"
-    audits = reserved & (codes >= 0)
-    if not audits.any():
+        votes = None
+        if job.votes is not None:
+            heuristics = load_heuristics(job.votes.bundle, classes)
+            votes = cast(job.test.frame, heuristics, classes).matrix
+            votes[:, [not fingerprint for fingerprint in job.votes.fingerprints]] = -1
+        said = model.predict_proba(job.test.frame, votes)
+        return evaluate(said, job.test.codes, job.test.digest), "test set"
+    audited = audits >= 0
+    if not audited.any():
         return None, "nothing"
-    frame = sample.filter(pl.Series(audits))
+    frame, votes = sample[0].filter(pl.Series(audited)), sample[1]
     digest = f"audits-{frame['row_id'].sort().hash(0).sum()}"
-    return evaluate(model.predict_proba(frame), codes[audits], digest), "reserved audits"
+    said = model.predict_proba(frame, None if votes is None else votes[audited])
+    return evaluate(said, audits[audited], digest), "reserved audits"
 
 
 def by_type(types: Mapping[str, str], hidden: tuple[str, str | None]) -> Features:
