@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from labelpress.votes import Patterns, Votes, count_patterns
+from labelpress.votes import Patterns, Votes, count_patterns, renew_patterns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from labelpress.classes import Classes
     from labelpress.tables.files import Files
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
 ROWS_FILE = "rows.parquet"
 _PATTERNS = "patterns-"
 _METADATA = "labelpress"
+_ALL = slice(None)
+_FEW = 0.25
+"""Where more of a partition's rows than this changed, counting all of them anew is as fast."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +96,16 @@ def read_votes(
     fingerprints: Sequence[str],
     rows: int,
     classes: Classes,
-) -> np.ndarray:
+    at: NDArray[np.intp] | slice = _ALL,
+) -> NDArray[np.signedinteger]:
     """
     Assemble the vote matrix of a partition, shape (rows, heuristics), in the order asked for.
 
-    A fingerprint that `cells` lacks (a quarantined heuristic) abstains everywhere.
+    `at` picks some of the rows. A fingerprint that `cells` lacks (a quarantined heuristic) abstains
+    everywhere.
     """
-    matrix = np.full((rows, len(fingerprints)), -1, dtype=classes.dtype, order="F")
+    height = rows if isinstance(at, slice) else len(at)
+    matrix = np.full((height, len(fingerprints)), -1, dtype=classes.dtype, order="F")
     by_file: dict[str, list[str]] = {}
     for fingerprint in fingerprints:
         if fingerprint in cells:
@@ -106,7 +114,7 @@ def read_votes(
         frame = files.read_parquet(file, columns=sorted(set(wanted)))
         for position, fingerprint in enumerate(fingerprints):
             if fingerprint in wanted:
-                matrix[:, position] = frame.get_column(fingerprint).to_numpy()
+                matrix[:, position] = frame.get_column(fingerprint).to_numpy()[at]
     return matrix
 
 
@@ -117,16 +125,60 @@ def partition_patterns(
     fingerprints: Sequence[str],
     rows: int,
     classes: Classes,
+    before: Sequence[str] = (),
 ) -> Patterns:
-    """Count the vote patterns of a partition; the counts are stored, so each is counted once."""
-    key = hashlib.blake2b("\x1f".join(fingerprints).encode(), digest_size=12)
-    key.update(repr(tuple(fp in cells for fp in fingerprints)).encode())
-    path = f"{folder(partition_digest)}/{_PATTERNS}{key.hexdigest()}.parquet"
+    """
+    Count the vote patterns of a partition; the counts are stored, so each is counted once.
+
+    `before` are the fingerprints of an earlier count, position by position: where it is there,
+    only the rows on which an edited heuristic votes otherwise are counted again.
+    """
+    path = _patterns_file(partition_digest, cells, fingerprints)
     if files.exists(path):
         return read_patterns(files, path, classes)
-    patterns = count_patterns(read_votes(files, cells, fingerprints, rows, classes))
+    patterns = _recount(files, partition_digest, cells, fingerprints, rows, classes, before)
+    if patterns is None:
+        patterns = count_patterns(read_votes(files, cells, fingerprints, rows, classes))
     write_patterns(files, path, patterns)
     return patterns
+
+
+def _patterns_file(
+    partition_digest: str, cells: Mapping[str, Cell], fingerprints: Sequence[str]
+) -> str:
+    key = hashlib.blake2b("\x1f".join(fingerprints).encode(), digest_size=12)
+    key.update(repr(tuple(fp in cells for fp in fingerprints)).encode())
+    return f"{folder(partition_digest)}/{_PATTERNS}{key.hexdigest()}.parquet"
+
+
+def _recount(
+    files: Files,
+    partition_digest: str,
+    cells: Mapping[str, Cell],
+    fingerprints: Sequence[str],
+    rows: int,
+    classes: Classes,
+    before: Sequence[str],
+) -> Patterns | None:
+    """Bring an earlier count up to date; None where there is none, or too much has changed."""
+    if len(before) != len(fingerprints):
+        return None
+    edited = [i for i, fingerprint in enumerate(fingerprints) if fingerprint != before[i]]
+    earlier = _patterns_file(partition_digest, cells, before)
+    if not cells.keys() >= {before[i] for i in edited} or not files.exists(earlier):
+        return None
+    now = read_votes(files, cells, [fingerprints[i] for i in edited], rows, classes)
+    then = read_votes(files, cells, [before[i] for i in edited], rows, classes)
+    moved = np.flatnonzero((now != then).any(axis=1))
+    if len(moved) > _FEW * rows:
+        return None
+    patterns = read_patterns(files, earlier, classes)
+    if not len(moved):
+        return patterns
+    votes = read_votes(files, cells, fingerprints, rows, classes, moved)
+    new = count_patterns(votes)
+    votes[:, edited] = then[moved]
+    return renew_patterns(patterns, [new], [count_patterns(votes)])
 
 
 def write_patterns(

@@ -113,8 +113,11 @@ def count_source(
     """
     base = run.base_manifest
     share = _share(sum(partition.rows for partition in partitions))
-    count = _Count(run, cluster, fingerprints, share)
+    before = _fingerprints_before(run)
+    count = _Count(run, cluster, fingerprints, before, share)
     now = {p.part: (p.digest, p.rows, cells[p.digest]) for p in partitions}
+    if base is not None and before != fingerprints:
+        now = {part: _with_before(where, base.cells) for part, where in now.items()}
     earlier = _read(run, fingerprints, share)
     then: dict[str, Where] = {}
     if earlier is not None and base is not None:
@@ -145,6 +148,8 @@ class _Count:
     run: Run
     cluster: Cluster
     fingerprints: tuple[str, ...]
+    before: tuple[str, ...]
+    """What the base asked for: its counts are brought up to date where an edit changes little."""
     share: float
 
     @property
@@ -164,7 +169,8 @@ class _Count:
         groups = self._groups(wheres)
         few = self.most // max(len(groups), 1)
         seed = self.run.project.settings.seed
-        return self.cluster.map(_summarize, groups, *self._place, seed, self.share, few)
+        place = (*self._place, self.before)
+        return self.cluster.map(_summarize, groups, *place, seed, self.share, few)
 
     def merge(
         self, start: Patterns, wheres: Mapping[str, Where], counted: Mapping[str, Counted]
@@ -218,6 +224,7 @@ def _summarize(
     files: Files,
     fingerprints: tuple[str, ...],
     classes: Classes,
+    before: tuple[str, ...],
     seed: int,
     share: float,
     few: int,
@@ -225,7 +232,7 @@ def _summarize(
     """Count the votes of some partitions and draw their part of the sample, on a worker."""
 
     def of(where: Where) -> Counted:
-        patterns = patterns_of(where, files, fingerprints, classes)
+        patterns = patterns_of(where, files, fingerprints, classes, before)
         # lots of the partition's own, so a partition that stays keeps its rows in the sample
         own = int.from_bytes(hashlib.blake2b(where[0].encode(), digest_size=8).digest())
         sample = draw_patterns(patterns, share, np.random.default_rng([seed, own]))
@@ -267,13 +274,33 @@ def _file(run_id: str, name: str) -> str:
     return f"{folder(run_id)}/{name}.parquet"
 
 
+def _with_before(where: Where, cells: Mapping[str, Mapping[str, Cell]]) -> Where:
+    """Add the cells of a partition that were counted before, so edits can be told from them."""
+    digest, rows, now = where
+    return digest, rows, {**cells.get(digest, {}), **now}
+
+
+def _fingerprints_before(run: Run) -> tuple[str, ...]:
+    """Return the fingerprints that the base's patterns were counted for, in their order."""
+    base, files = run.base_manifest, run.store.files
+    if base is None or not files.exists(_file(base.run, "sample")):
+        return ()
+    return tuple(_facts(run, base.run)["asked"][0])
+
+
+def _facts(run: Run, base: str) -> dict[str, Any]:
+    """Return what was written beside the sample of a run."""
+    metadata = run.store.files.parquet_schema(_file(base, "sample")).metadata or {}
+    facts: dict[str, Any] = json.loads(metadata[b"labelpress"])
+    return facts
+
+
 def _read(run: Run, fingerprints: tuple[str, ...], share: float) -> SourceVotes | None:
     """Return what the base counted, where the same is asked for now."""
     base, files = run.base_manifest, run.store.files
     if base is None or not files.exists(_file(base.run, "sample")):
         return None
-    metadata = files.parquet_schema(_file(base.run, "sample")).metadata or {}
-    facts = json.loads(metadata[b"labelpress"])
+    facts = _facts(run, base.run)
     if facts["asked"] != _asked(run, fingerprints, share):
         return None
     summary = Summary(

@@ -84,8 +84,12 @@ def grouped(wheres: Mapping[str, Where], heuristics: int, classes: int) -> dict[
 
 
 def patterns_of(
-    where: Where, files: Files, fingerprints: tuple[str, ...], classes: Classes
+    where: Where,
+    files: Files,
+    fingerprints: tuple[str, ...],
+    classes: Classes,
+    before: tuple[str, ...] = (),
 ) -> Patterns:
     """Return the vote patterns of a partition, counted once and then read."""
     digest, rows, cells = where
-    return partition_patterns(files, digest, cells, fingerprints, rows, classes)
+    return partition_patterns(files, digest, cells, fingerprints, rows, classes, before)

@@ -152,3 +152,22 @@ def test_what_came_and_went_is_counted_alone(project, cluster, most, monkeypatch
     if most:
         assert renewed.patterns.votes.tolist() == anew.patterns.votes.tolist()
         assert renewed.patterns.counts.tolist() == anew.patterns.counts.tolist()
+
+
+@pytest.mark.parametrize("most", [0, 10**9])
+def test_an_edit_counts_as_a_store_that_starts_anew(project, cluster, most, monkeypatch):
+    """After an edit, with a part gone and one new, counts and sample equal those from scratch."""
+    monkeypatch.setattr("labelpress.vote_files._FEW", 1.0)
+    _cap(project, most)
+    project.print(cluster)
+    project.edit('"subscribe"', '"subscribe", "nice"')
+    project.remove(PARTS[0])
+    project.write("day-4.parquet", [("d1", "nice", 5, "ham"), ("d2", "SUBSCRIBE", 1, "spam")])
+
+    edited = _count(project, cluster, "2026-03-09")
+    shutil.rmtree(project.path / "store")
+    anew = _count(project, cluster, "2026-03-09")
+    assert _plain(edited) == _plain(anew)
+    if edited.patterns is not None:
+        assert edited.patterns.votes.tolist() == anew.patterns.votes.tolist()
+        assert edited.patterns.counts.tolist() == anew.patterns.counts.tolist()
