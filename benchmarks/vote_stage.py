@@ -104,7 +104,7 @@ def vote(root: Path, period: str, cluster: Cluster, *, publish: bool = False) ->
     if publish:
         fitted = fit_labels(run, voted, plan.answers, cluster)
         candidate = write_labels(run, fitted, cluster, lambda _done, _all: None)
-        publish_labels(run, judge_candidate(run, candidate).manifest)
+        publish_labels(run, judge_candidate(run, candidate, cluster).manifest)
     return Voting(
         casting=sum(voted.heuristic_seconds.values()),
         cpu=cpu + on_workers,

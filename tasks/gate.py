@@ -14,4 +14,4 @@ from labelpress.stages.label import Candidate
 def gate(run: Run, candidate: Candidate, cluster: Cluster) -> Gated:
     """Judge the candidate and write its manifest."""
     with accounted(run, "gate", cluster):
-        return judge_candidate(run, candidate)
+        return judge_candidate(run, candidate, cluster)

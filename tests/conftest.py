@@ -223,7 +223,7 @@ class SmallProject:
         voted = cast_votes(run, plan, cluster, _silent)
         fitted = fit_labels(run, voted, plan.answers, cluster)
         candidate = write_labels(run, fitted, cluster, _silent)
-        gated = judge_candidate(run, candidate)
+        gated = judge_candidate(run, candidate, cluster)
         version = None
         if publish and not gated.held:
             version = publish_labels(run, gated.manifest)

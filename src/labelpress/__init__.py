@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from labelpress.certify import certify
     from labelpress.classes import ABSTAIN
     from labelpress.consumers import read_labels
+    from labelpress.diff.versions import diff_versions
+    from labelpress.explain import explain_row
     from labelpress.heuristics import (
         column,
         from_snorkel,
@@ -26,6 +28,8 @@ __all__ = [
     "analyze",
     "certify",
     "column",
+    "diff_versions",
+    "explain_row",
     "fit_label_model",
     "from_snorkel",
     "heuristic",
@@ -40,6 +44,8 @@ _HOMES = {
     "ABSTAIN": "classes",
     "analyze": "analysis",
     "certify": "certify",
+    "diff_versions": "diff.versions",
+    "explain_row": "explain",
     "fit_label_model": "label_models",
     "read_labels": "consumers",
 }

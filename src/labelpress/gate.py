@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from labelpress.diff.causes import CauseKind
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from labelpress.diff.versions import Share as CauseShare
 
 Outcome = Literal["pass", "fail", "unknown"]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -21,6 +25,8 @@ class GateSettings(BaseModel):
 
     max_churn: Share = 0.05
     """Share of rows in both versions whose label may change; rows with a new answer not counted."""
+    max_cause_churn: dict[CauseKind, Share] = Field(default_factory=dict)
+    """The same for one cause of it; `heuristic` is for each edit by itself."""
     max_accuracy_drop: Share = 0.01
     """How far the accuracy may fall, on the audits that both versions labelled."""
     max_gone_rows: Share = 0.01
@@ -99,6 +105,8 @@ class Evidence:
     """Mean of (right now - right before) over those."""
     paired_error: float | None
     """Its standard error."""
+    causes: tuple[CauseShare, ...] | None = ()
+    """What caused the churn; None where that could not be told."""
 
 
 def judge(evidence: Evidence, settings: GateSettings) -> Verdict:
@@ -106,6 +114,7 @@ def judge(evidence: Evidence, settings: GateSettings) -> Verdict:
     checks = (
         _accuracy(evidence, settings),
         _churn(evidence, settings),
+        *_causes(evidence, settings),
         _balance(evidence, settings),
         _coverage(evidence, settings),
         _gone(evidence, settings),
@@ -154,6 +163,28 @@ def _churn(evidence: Evidence, settings: GateSettings) -> Check:
         f"without a new answer ({churn:.1%}; {settings.max_churn:.1%} is allowed)."
     )
     return _limited("churn", churn, settings.max_churn, sentence)
+
+
+def _causes(evidence: Evidence, settings: GateSettings) -> Sequence[Check]:
+    """Hold each cause of churn that has a limit to it; the largest of its kind counts."""
+    checks = []
+    for kind, limit in settings.max_cause_churn.items():
+        name = f"churn by {kind}"
+        if evidence.causes is None:
+            sentence = f"What caused the churn is unknown, so its limit for {kind} is not checked."
+            checks.append(Check(name, None, limit, "unknown", sentence))
+            continue
+        mine = [share for share in evidence.causes if share.cause.kind == kind]
+        worst = max(mine, key=lambda share: share.churn, default=None)
+        if worst is None:
+            checks.append(Check(name, 0.0, limit, "pass", f"No label changed by {kind}."))
+            continue
+        sentence = (
+            f"{worst.rows} known rows would change their label by one cause, {worst.cause} "
+            f"({worst.churn:.1%}; {limit:.1%} is allowed)."
+        )
+        checks.append(_limited(name, worst.churn, limit, sentence))
+    return checks
 
 
 def _balance(evidence: Evidence, settings: GateSettings) -> Check:

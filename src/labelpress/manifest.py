@@ -126,6 +126,8 @@ class Manifest:
     """The reliability table of the published probabilities."""
     slices: Mapping[str, Any] = field(default_factory=dict)
     """The declared slices, by which the labels were counted."""
+    diff: Mapping[str, Any] = field(default_factory=dict)
+    """What differs from the base version, by cause; `unknown` says why that could not be told."""
     verdict: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -158,7 +158,7 @@ class _Loop:
 
     def publish(self, candidate: Candidate) -> int:
         """Judge the candidate, publish it whatever the verdict, and return its version."""
-        gated = judge_candidate(self._run, candidate)
+        gated = judge_candidate(self._run, candidate, self._cluster)
         return publish_labels(self._run, gated.manifest).version
 
     def ask(self, manifest: Manifest, number: int, portion: int, version: int | None) -> int:

@@ -54,6 +54,24 @@ def count_patterns(matrix: NDArray[np.signedinteger]) -> Patterns:
     return _add_up(matrix, None)
 
 
+def find_patterns(
+    matrix: NDArray[np.signedinteger],
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """
+    Return the first row of each distinct pattern of a matrix (n, m), and how many rows have it.
+
+    Both are sorted by first row. For who needs to go back from a pattern to a row.
+    """
+    if matrix.shape[0] == 0 or matrix.shape[1] == 0:
+        first = np.arange(min(len(matrix), 1))
+        return first, np.full(len(first), len(matrix))
+    bits = max(int(matrix.max()) + 1, 1).bit_length()
+    words = pl.DataFrame(_pack(matrix, bits)).with_row_index("row")
+    names = [name for name in words.columns if name != "row"]
+    found = words.group_by(names).agg(pl.col("row").min(), pl.len().alias("rows")).sort("row")
+    return found["row"].cast(pl.Int64).to_numpy(), found["rows"].cast(pl.Int64).to_numpy()
+
+
 def merge_patterns(parts: list[Patterns]) -> Patterns:
     """Add the pattern counts of several partitions; the order of the parts does not matter."""
     stacked = np.concatenate([part.votes for part in parts])

@@ -128,6 +128,24 @@ def explain(
 
 @app.command()
 @plainly
+def diff(
+    project: ProjectFolder,
+    before: Annotated[int, typer.Argument(help="Label version.", metavar="A")],
+    after: Annotated[int, typer.Argument(help="Label version.", metavar="B")],
+    resamples: Annotated[
+        int, typer.Option(help="Refits on resampled data, to tell chance; 0: none.", min=0)
+    ] = 5,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print all of it as JSON.")] = False,
+) -> None:
+    """Say how many labels differ between two versions, and what caused each change."""
+    from labelpress.cli.comparing import print_diff, show_diff  # noqa: PLC0415
+
+    (print_diff if as_json else show_diff)(project, before, after, resamples, console)
+
+
+@app.command()
+@plainly
 def report(
     project: ProjectFolder,
     out: Annotated[Path, typer.Option(help="Where to write it.")] = Path("report.html"),

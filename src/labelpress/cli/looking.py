@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 def show_versions(uri: str, console: Console) -> None:
     """Print the label versions, oldest first."""
-    store = _store_of(uri)
+    store = store_of(uri)
     versions = store.labels.versions()
     if not versions:
         console.print("No label version has been published yet.")
@@ -62,14 +62,14 @@ def show_versions(uri: str, console: Console) -> None:
 
 def print_explanation(uri: str, row: str, version: int | None, console: Console) -> None:
     """Print why a row has its label as JSON, with the heuristics' code as it was then."""
-    explanation = asdict(explain_row(_store_of(uri), row, version))
+    explanation = asdict(explain_row(store_of(uri), row, version))
     text = json.dumps(explanation, default=str, indent=2, ensure_ascii=False)
     console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def show_explanation(uri: str, row: str, version: int | None, console: Console) -> None:
     """Print why a row has its label."""
-    explanation = explain_row(_store_of(uri), row, version)
+    explanation = explain_row(store_of(uri), row, version)
     found = explanation.version
     console.print(Text(f"row {row}: {explanation.label or 'no label'} ({explanation.origin})"))
     console.print(Text(f"{found}; label model {explanation.label_model}; part {explanation.part}"))
@@ -124,7 +124,7 @@ def show_plan(uri: str, period: str, console: Console) -> None:
 
 def copy_report(uri: str, version: int | None, out: Path, console: Console) -> None:
     """Copy the report of a label version out of the store."""
-    store = _store_of(uri)
+    store = store_of(uri)
     found = store.labels.find(version)
     place = f"{folder(found.run)}/report.html"
     if not store.files.exists(place):
@@ -135,7 +135,8 @@ def copy_report(uri: str, version: int | None, out: Path, console: Console) -> N
     console.print(f"{out}: the report of {found}", markup=False)
 
 
-def _store_of(uri: str) -> Store:
+def store_of(uri: str) -> Store:
+    """Return the store of a project, which must exist."""
     project = read_project(uri)
     store = Store(project.store_uri, project.settings.store.storage_options)
     store.identity()

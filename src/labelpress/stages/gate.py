@@ -6,11 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from labelpress.base_rate import BaseRate
+from labelpress.diff.versions import diff_manifests
+from labelpress.errors import LabelpressError
 from labelpress.gate import Evidence, Verdict, judge
 from labelpress.labels import add_counts
 from labelpress.manifest import write_manifest
 
 if TYPE_CHECKING:
+    from labelpress.cluster import Cluster
+    from labelpress.diff.versions import Diff
     from labelpress.manifest import Manifest
     from labelpress.runs import Run
     from labelpress.stages.label import Candidate
@@ -26,10 +30,14 @@ class Gated:
     """Why the candidate is not published; empty where it is."""
 
 
-def judge_candidate(run: Run, candidate: Candidate) -> Gated:
+def judge_candidate(run: Run, candidate: Candidate, cluster: Cluster) -> Gated:
     """Judge a candidate by the project's gate and by a standing hold."""
-    verdict = judge(gather_evidence(run, candidate), run.project.settings.gate)
-    manifest = candidate.manifest.with_(verdict=verdict.to_json())
+    diff, unknown = compare_with_base(run, candidate, cluster)
+    verdict = judge(gather_evidence(run, candidate, diff), run.project.settings.gate)
+    manifest = candidate.manifest.with_(
+        diff=diff.to_json() if diff else {"unknown": unknown} if unknown else {},
+        verdict=verdict.to_json(),
+    )
     write_manifest(run.store.files, manifest, candidate.answers)
     held = verdict.reasons
     if not verdict.passed and not held:
@@ -39,7 +47,25 @@ def judge_candidate(run: Run, candidate: Candidate) -> Gated:
     return Gated(manifest, verdict, held)
 
 
-def gather_evidence(run: Run, candidate: Candidate) -> Evidence:
+def compare_with_base(run: Run, candidate: Candidate, cluster: Cluster) -> tuple[Diff | None, str]:
+    """Charge what differs from the published labels to its causes, or say why that fails."""
+    if run.base is None or run.base_manifest is None:
+        return None, ""
+    try:
+        diff = diff_manifests(
+            run.store.files,
+            run.base_manifest,
+            candidate.manifest,
+            versions=(run.base.version, None),
+            over=cluster.map,
+            answers_after=candidate.answers,
+        )
+    except LabelpressError as error:  # what only explains must not stop a run
+        return None, str(error)
+    return diff, ""
+
+
+def gather_evidence(run: Run, candidate: Candidate, diff: Diff | None) -> Evidence:
     """Put together what the gate judges by."""
     counts, change, manifest = candidate.counts, candidate.change, candidate.manifest
     base_rate = BaseRate.from_json(manifest.base_rate)
@@ -63,4 +89,5 @@ def gather_evidence(run: Run, candidate: Candidate) -> Evidence:
         paired_audits=candidate.paired_audits,
         paired_gain=candidate.paired_gain,
         paired_error=candidate.paired_error,
+        causes=diff.shares if diff else () if base is None else None,
     )

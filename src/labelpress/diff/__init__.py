@@ -1,0 +1,1 @@
+"""Diff: what changed between two label versions, and what caused each change."""
