@@ -118,6 +118,34 @@ def read_votes(
     return matrix
 
 
+def read_row_votes(
+    files: Files,
+    cells: Mapping[str, Cell],
+    fingerprints: Sequence[str],
+    position: int,
+    classes: Classes,
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """
+    Return the votes on one row, shape (1, heuristics), and the fingerprints whose file is gone.
+
+    Only the row group with that row is decoded.
+    """
+    votes = np.full((1, len(fingerprints)), -1, dtype=classes.dtype)
+    gone: list[str] = []
+    by_file: dict[str, list[str]] = {}
+    for fingerprint in dict.fromkeys(fingerprints):
+        if fingerprint in cells:
+            by_file.setdefault(cells[fingerprint].file, []).append(fingerprint)
+    for file, wanted in by_file.items():
+        if not files.exists(file):
+            gone += wanted
+            continue
+        row = files.scan(file).select(wanted).slice(position, 1).collect().row(0, named=True)
+        for place, fingerprint in enumerate(fingerprints):
+            votes[0, place] = row.get(fingerprint, votes[0, place])
+    return votes, tuple(gone)
+
+
 def partition_patterns(
     files: Files,
     partition_digest: str,

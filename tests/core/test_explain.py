@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 
 import polars as pl
 import pytest
 from rich.console import Console
 
 from labelpress.cli.looking import print_explanation
+from labelpress.decisions import Decision, decide
 from labelpress.errors import LabelpressError
-from labelpress.explain import explain_row
+from labelpress.explain import NO_CODE, explain_row
+from labelpress.manifest import read_answers, write_manifest
 
 LATER = [
     ("a1", "what a wonderful and long song", 5, "ham"),
@@ -53,13 +56,95 @@ def test_a_past_version_is_explained_by_the_heuristics_of_its_time(project, clus
 
 
 def test_votes_that_are_gone_are_named(project, cluster):
-    """Where the votes were deleted, the error names the row and the files."""
+    """The rest is explained, but nothing claims to have been replayed."""
     project.print(cluster)
     for file in (project.path / "store" / "votes").rglob("*.parquet"):
         if file.name != "rows.parquet":
             file.unlink()
-    with pytest.raises(LabelpressError, match=r"votes on 'day-1.parquet' are gone.*row 'a1'"):
+    explanation = explain_row(project.store, "a1")
+    assert explanation.label == "spam"
+    assert {vote.remark for vote in explanation.votes} == {"its vote is gone from the store"}
+    assert explanation.replayed.startswith("not replayed: The votes of begging, short, starred")
+    assert "on 'day-1.parquet' are gone (votes/" in explanation.missing[0]
+
+
+def test_a_row_that_never_was_and_one_that_is_gone(project, cluster):
+    """The one is in no version; of the other the versions that have it are named."""
+    project.configure("[end_model.features]", "[gate]\nmax_gone_rows = 1.0\n[end_model.features]")
+    first = project.print(cluster).version.version
+    project.write("day-1.parquet", project.frame("day-1.parquet").tail(3), age=1)
+    second = project.print(cluster, "2026-03-09").version.version
+    with pytest.raises(LabelpressError, match=r"'zz' is not in label version 2\. No label version"):
+        explain_row(project.store, "zz")
+    with pytest.raises(
+        LabelpressError, match=rf"'a1' is not in .* {second}\. It is in .* {first}\."
+    ):
         explain_row(project.store, "a1")
+    assert explain_row(project.store, "a1", first).label == "spam"
+
+
+def test_a_vacuumed_version_is_recomputed_and_said_to_be_so(project, cluster):
+    """The label file is gone, the votes are not: the label is shown, and where it comes from."""
+    printed = project.print(cluster)
+    then = explain_row(project.store, "a1")
+    (project.path / "store" / "labels" / printed.gated.manifest.entries[0].path).unlink()
+    explanation = explain_row(project.store, "a1")
+    assert (explanation.label, explanation.probabilities) == (then.label, then.probabilities)
+    assert "label version 1 was vacuumed" in explanation.missing[0]
+    assert explanation.replayed.startswith("not replayed")
+
+
+def test_a_heuristic_whose_code_was_not_kept(project, cluster):
+    """Its vote still counts and is shown."""
+    printed = project.print(cluster)
+    bare = [replace(note, code="") for note in printed.gated.manifest.heuristics]
+    files = project.store.files
+    manifest = printed.gated.manifest.with_(heuristics=tuple(bare))
+    write_manifest(files, manifest, read_answers(files, manifest.run))
+    begging = explain_row(project.store, "a1").votes[0]
+    assert (begging.vote, begging.remark) == ("spam", NO_CODE)
+
+
+def test_gate_decisions_and_models_of_the_version_are_told(project, cluster):
+    """Who promoted what the gate held, which end model learnt from it, and whether it serves."""
+    printed = project.print(cluster)
+    number, table = printed.version.version, project.store.decisions
+    for kind, model in (("publish-held", None), ("champion", "3"), ("challenger", "4")):
+        decision = Decision(kind, "ann", "looked", number, printed.run.id, model)
+        decide(table, decision, batch=f"{kind}")
+    explanation = explain_row(project.store, "a1")
+    assert explanation.verdict.passed
+    assert explanation.decided[0].startswith("The gate had held it; it was published by ann on")
+    assert [(m.model, m.role, m.serving) for m in explanation.models] == [
+        ("3", "champion", True),
+        ("4", "challenger", False),
+    ]
+
+
+def test_other_bits_are_told_from_another_environment(project, cluster):
+    """Within a millionth the label holds; the versions that differ are named."""
+    printed = project.print(cluster)
+    files, manifest = project.store.files, printed.gated.manifest
+    path = next(e.path for e in manifest.entries if e.part == "day-2.parquet")
+    frame = files.read_parquet(f"labels/{path}")
+    nudged = frame.with_columns(pl.col("probabilities").list.eval(pl.element() + 1e-9))
+    files.write_parquet(f"labels/{path}", nudged)
+    older = manifest.with_(environment=manifest.environment | {"numpy": "1.0"})
+    write_manifest(files, older, read_answers(files, manifest.run))
+    row = frame.filter(pl.col("origin") == "program")["row_id"][0]
+    said = explain_row(project.store, row).replayed
+    assert "within 1.0e-09, the same label; the environment is another one (numpy 1.0 then" in said
+
+
+def test_an_integer_id_is_found(project, cluster):
+    """Also where the text asked for is no number at all."""
+    for part, first in (("day-1.parquet", 0), ("day-2.parquet", 10), ("day-3.parquet", 20)):
+        ids = pl.int_range(first, first + 4, dtype=pl.Int64, eager=True)
+        project.write(part, project.frame(part).with_columns(id=ids))
+    project.print(cluster)
+    assert explain_row(project.store, "11").part == "day-2.parquet"
+    with pytest.raises(LabelpressError, match=r"row 'b1' is not in label version 1\. No label"):
+        explain_row(project.store, "b1")
 
 
 def test_an_explanation_as_json_says_all(project, cluster):

@@ -76,7 +76,8 @@ def show_explanation(uri: str, row: str, version: int | None, console: Console) 
     chances = ", ".join(f"{name} {p:.3f}" for name, p in explanation.probabilities.items())
     console.print(Text(f"probabilities: {chances}"))
     base = ", ".join(f"{name} {p:.3f}" for name, p in explanation.base_rate.items())
-    console.print(Text(f"base rate of the model: {base}"))
+    measured = explanation.base_rate_source
+    console.print(Text(f"base rate of the model: {base} ({measured} in this period)"))
     table = Table()
     odds = f"odds of {explanation.explained_class}"
     for heading in ("heuristic", "vote", odds, "lift", "owner", "why"):
@@ -88,7 +89,7 @@ def show_explanation(uri: str, row: str, version: int | None, console: Console) 
             f"x {exp(vote.log_odds):.3g}" if vote.vote else "",
             "" if vote.lift is None else f"{vote.lift:.2f}",
             Text(vote.note.owner or ""),
-            Text(vote.note.why or ""),
+            Text("; ".join(filter(None, (vote.note.why, vote.remark)))),
         )
     console.print(table)
     console.print(
@@ -105,6 +106,16 @@ def show_explanation(uri: str, row: str, version: int | None, console: Console) 
         console.print(
             Text(f"answer: {said} by {who} on {answer.answered:%Y-%m-%d}, {answer.counted}{why}")
         )
+    verdict = explanation.verdict
+    failed = " ".join(verdict.reasons)
+    console.print(Text(f"gate: {'passed' if verdict.passed else f'failed. {failed}'}"))
+    for sentence in (*explanation.decided, *explanation.missing):
+        console.print(Text(sentence))
+    for model in explanation.models:
+        serving = ", which serves now" if model.serving else ""
+        console.print(Text(f"end model {model.model}, {model.role}, learnt from it{serving}"))
+    if not explanation.models:
+        console.print("no end model was trained on this version")
     console.print(Text(explanation.replayed))
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import polars as pl
 
+from labelpress.environment import environment
 from labelpress.errors import SourceError, did_you_mean
 from labelpress.heuristics import check_columns, check_separable, load_heuristics
 from labelpress.manifest import HeuristicNote, Manifest
@@ -122,8 +121,7 @@ def plan_run(run: Run, frozen: FrozenAnswers, cluster: Cluster) -> Plan:
         indexed_by=(source.id, settings.experts.oracle, source.on_duplicate),
         heuristics=tuple(_note(heuristic) for heuristic in heuristics),
         looked_at=looked_at,
-        environment={"python": platform.python_version()}
-        | {name: version(name) for name in ("labelpress", "numpy", "polars", "scikit-learn")},
+        environment=environment(),
         partitions=partitions,
         schemas=schemas,
         dropped=dropped,
