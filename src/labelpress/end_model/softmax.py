@@ -24,8 +24,8 @@ _ITERATIONS: Final = 200
 _PRECISE: Final = 1e-9
 _ROUGH: Final = 1e-5
 """Progress per step, relative to the loss, at which to stop; more is lost in noise on many rows."""
-_SMALL: Final = 3000
-_MANY: Final = 3000
+_SMALL: Final = 1000
+_MANY: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)

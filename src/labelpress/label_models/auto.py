@@ -42,6 +42,8 @@ def fit_auto(
     evidence: Evidence,
     heuristics: Sequence[str],
     seed: int,
+    *,
+    shown: bool = True,
 ) -> AutoFit:
     """
     Fit the default.
@@ -53,7 +55,8 @@ def fit_auto(
     under the measured one only where its class shares could not be true otherwise (rare
     classes, one-sided heuristics). Without answers: the majority, whose ties and silent rows
     Dawid-Skene with abstain as a symbol decides. What collapses all the same is left
-    out. Near-copies count as one heuristic.
+    out. Near-copies count as one heuristic. Without `shown` only those race that are averaged: the
+    rule is the same, and its table shorter.
     """
     groups = find_near_copies(evidence.patterns, seed)
     merged = evidence.merged(groups) if groups else evidence
@@ -61,7 +64,7 @@ def fit_auto(
         "near_copies": [[heuristics[column] for column in group] for group in groups]
     }
     if len(evidence.labels):
-        rule, found = _average(merged, seed)
+        rule, found = _average(merged, seed, _SHOWN if shown else ())
     else:
         rule, found = _without_answers(merged)
     return AutoFit(Merged(groups, rule) if groups else rule, report | found)
@@ -89,7 +92,9 @@ def _without_answers(evidence: Evidence) -> tuple[Rule, dict[str, Any]]:
     }
 
 
-def _average(evidence: Evidence, seed: int) -> tuple[Rule, dict[str, Any]]:
+def _average(
+    evidence: Evidence, seed: int, beside: tuple[EstimatorName, ...]
+) -> tuple[Rule, dict[str, Any]]:
     """Return the tempered average of the members that have not collapsed, and the race."""
     fits: dict[str, Fit] = {}
     by_base_rate: list[str] = []
@@ -116,7 +121,7 @@ def _average(evidence: Evidence, seed: int) -> tuple[Rule, dict[str, Any]]:
             f"{len(evidence.labels)} answers: a race needs {FEWEST_ANSWERS} or more."
         )
         return _mean(fits, members), report
-    entrants = {name: name in by_base_rate for name in _AVERAGED} | dict.fromkeys(_SHOWN, True)
+    entrants = {name: name in by_base_rate for name in _AVERAGED} | dict.fromkeys(beside, True)
     race = run_race(evidence, entrants, members, refused, seed)
     recalibration = race.recalibration["auto"]
     report["members"] = _equal(race.members)

@@ -53,16 +53,17 @@ def fit_patterns(
     seed: int = 0,
     everywhere: Everywhere[Patterns] | None = None,
     beliefs: Sequence[float | None] | None = None,
+    shown: bool = True,
 ) -> FittedModel:
     """
     Fit a label model on distinct vote patterns and their counts.
 
     `base_rate` (K,) is the measured or declared one; None means that nobody knows it, and it is
     taken as uniform. `beliefs` are the precisions that the heuristics' authors believe in, or None:
-    what answers start from. Where `patterns` is only a sample of the source's rows, `everywhere`
-    sums over all its votes. Above 20,000 distinct patterns a sample of the rows is drawn here; then
-    `everywhere` is the patterns. Raises `LabelpressError` for votes, answers or base rates that
-    make no sense.
+    what answers start from. Without `shown` only those race that decide. Where `patterns` is only a
+    sample of the source's rows, `everywhere` sums over all its votes. Above 20,000 distinct
+    patterns a sample of the rows is drawn here; then `everywhere` is the patterns. Raises
+    `LabelpressError` for votes, answers or base rates that make no sense.
     """
     checked_votes(patterns.votes, checked_classes(classes), heuristics)
     if everywhere is None and len(patterns.counts) > SAMPLE:
@@ -70,7 +71,7 @@ def fit_patterns(
         patterns = draw_patterns(patterns, SAMPLE / patterns.rows, np.random.default_rng(seed))
     told = np.array(beliefs or [None] * len(heuristics), dtype=np.float64)
     evidence = _gather(patterns, everywhere, answered, classes, base_rate, heuristics, told)
-    rule, report = _fit_rule(evidence, model, heuristics, seed)
+    rule, report = _fit_rule(evidence, model, heuristics, seed, shown=shown)
     return FittedModel(
         name=model,
         heuristics=tuple(heuristics),
@@ -154,10 +155,12 @@ def _fit_rule(
     model: ModelName,
     heuristics: Sequence[str],
     seed: int,
+    *,
+    shown: bool,
 ) -> tuple[Rule, dict[str, Any]]:
     """Return the rule of the estimator with this name, and plain JSON about the fit."""
     if model == "auto":
-        auto = fit_auto(evidence, heuristics, seed)
+        auto = fit_auto(evidence, heuristics, seed, shown=shown)
         return auto.rule, auto.report
     known = get_args(EstimatorName)
     if model not in known:

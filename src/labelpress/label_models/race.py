@@ -156,11 +156,15 @@ def _recalibration(
     """Return the power and trust under which the answers of these rows are likeliest."""
     labels, weights = evidence.labels[rows], evidence.weights[rows]
 
-    def cost(pair: tuple[float, float]) -> float:
-        own = _own(probability[rows], labels, evidence.base_rate, *pair)
-        return float(-(weights * np.log(own)).sum()) + 2 * float(np.log(pair[0])) ** 2
-
-    return min(((power, trust) for power in POWERS for trust in _TRUST), key=cost)
+    rates, each = evidence.base_rate[labels], np.arange(len(labels))
+    costs: dict[tuple[float, float], float] = {}
+    for power in POWERS:
+        own = temper(probability[rows], power)[each, labels]
+        for trust in _TRUST:
+            blended = _blend(own, rates, trust)
+            cost = float(-(weights * np.log(blended)).sum())
+            costs[power, trust] = cost + 2 * float(np.log(power)) ** 2
+    return min(costs, key=costs.__getitem__)
 
 
 def _own(
@@ -168,7 +172,11 @@ def _own(
 ) -> Floats:
     """Return the recalibrated probability of each row's own label."""
     own = temper(probability, power)[np.arange(len(labels)), labels]
-    return np.asarray(np.maximum(trust * own + (1 - trust) * rates[labels], 1e-6))
+    return _blend(own, rates[labels], trust)
+
+
+def _blend(own: Floats, rates: Floats, trust: float) -> Floats:
+    return np.asarray(np.maximum(trust * own + (1 - trust) * rates, 1e-6))
 
 
 def _folds(evidence: Evidence, seed: int) -> NDArray[np.int64]:

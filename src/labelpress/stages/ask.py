@@ -201,6 +201,7 @@ def _rechecks(run: Run, manifest: Manifest, asks: pl.DataFrame, count: int) -> p
             heuristics=heuristics,
             model=run.project.settings.label_model.model,
             seed=seed,
+            shown=False,
         )
 
     patterns = count_patterns(answered.votes)

@@ -68,7 +68,11 @@ def fit_labels(run: Run, voted: Voted, answers: pl.DataFrame, cluster: Cluster) 
 
     base = run.base_manifest
     kept: LabelModel | None = load(base.label_model) if base else None
-    decision = _decide(run, manifest, kept, base_rate, answered, race)
+
+    def contend(given: Answered) -> LabelModel:
+        return _fit(run, learnt_from, given, base_rate, manifest, shown=False)
+
+    decision = _decide(run, manifest, kept, base_rate, answered, contend)
     fresh: LabelModel | None = None
     model: LabelModel
     if base is not None and kept is not None and not decision.refit:
@@ -107,7 +111,7 @@ def _out_of_fold(
         return None
 
     def fit(patterns: Patterns, taught_by: Answered) -> LabelModel:
-        return _fit(run, patterns, taught_by, base_rate, voted.manifest)
+        return _fit(run, patterns, taught_by, base_rate, voted.manifest, shown=False)
 
     return cross_predict(answered, fit, voted.votes.learnt_from, run.project.settings.seed)
 
@@ -145,6 +149,8 @@ def _fit(
     base_rate: BaseRate,
     manifest: Manifest,
     everywhere: Everywhere[Patterns] | None = None,
+    *,
+    shown: bool = True,
 ) -> LabelModel:
     return fit_patterns(
         patterns,
@@ -156,6 +162,7 @@ def _fit(
         seed=run.project.settings.seed,
         everywhere=everywhere,
         beliefs=[note.precision for note in manifest.heuristics],
+        shown=shown,
     )
 
 

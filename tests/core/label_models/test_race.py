@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from labelpress import fit_label_model
+from labelpress.label_models import Answered, fit_patterns
+from labelpress.votes import count_patterns
 
 
 def _rare(seed):
@@ -49,3 +51,23 @@ def test_where_nobody_beats_the_base_rate_nobody_is_left_out():
 
     assert len(diagnostics["members"]) == 3
     assert {line["verdict"] for line in diagnostics["race"]} == {"races"}
+
+
+def test_what_is_only_shown_does_not_change_the_rule():
+    """Without the lines that are shown for comparison the same probabilities come out."""
+    votes, answers = _rare(51)
+    asked = answers >= 0
+    answered = Answered(votes[asked], answers[asked], np.full(200, 0.01), np.full(200, True))
+    patterns = count_patterns(votes)
+
+    models = [
+        fit_patterns(
+            patterns, answered, classes=2, base_rate=None, heuristics=[*"abcdefghij"], shown=shown
+        )
+        for shown in (True, False)
+    ]
+
+    full, brief = (model.predict_proba(patterns.votes) for model in models)
+    assert full.tolist() == brief.tolist()
+    lines = [{line["name"] for line in model.diagnostics["race"]} for model in models]
+    assert lines[0] - lines[1] == {"lift", "majority", "dawid-skene-symbol", "majority-ties"}
