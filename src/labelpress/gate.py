@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,6 +12,7 @@ from labelpress.diff.causes import CauseKind
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from labelpress.certify import Certificate
     from labelpress.diff.versions import Share as CauseShare
 
 Outcome = Literal["pass", "fail", "unknown"]
@@ -39,6 +40,8 @@ class GateSettings(BaseModel):
     """Share of the rows on which a heuristic may raise before it is quarantined."""
     allow_quarantined: tuple[str, ...] = ()
     """Heuristics whose quarantine does not hold the run."""
+    max_slice_gap: Share | None = None
+    """How far the accuracy of a declared slice may lie below that of all labels."""
     on_unknown: Literal["pass", "fail"] = "pass"
     """What a check that cannot be decided counts as."""
 
@@ -107,6 +110,9 @@ class Evidence:
     """Its standard error."""
     causes: tuple[CauseShare, ...] | None = ()
     """What caused the churn; None where that could not be told."""
+    overall: Certificate | None = None
+    slices: Mapping[str, Certificate] = field(default_factory=dict)
+    """The accuracy of each declared slice."""
 
 
 def judge(evidence: Evidence, settings: GateSettings) -> Verdict:
@@ -119,6 +125,7 @@ def judge(evidence: Evidence, settings: GateSettings) -> Verdict:
         _coverage(evidence, settings),
         _gone(evidence, settings),
         _faults(evidence, settings),
+        *_slices(evidence, settings),
     )
     tolerated = settings.on_unknown == "pass"
     passed = all(c.outcome == "pass" or (c.outcome == "unknown" and tolerated) for c in checks)
@@ -128,6 +135,9 @@ def judge(evidence: Evidence, settings: GateSettings) -> Verdict:
 def _limited(name: str, value: float, limit: float, sentence: str) -> Check:
     return Check(name, value, limit, "pass" if value <= limit else "fail", sentence)
 
+
+MIN_SLICE_AUDITS = 10
+"""Below this many audits in a slice, its accuracy is not judged."""
 
 MIN_PAIRED_AUDITS = 20
 """Below this many audits that both versions labelled, an accuracy change is not judged."""
@@ -184,6 +194,38 @@ def _causes(evidence: Evidence, settings: GateSettings) -> Sequence[Check]:
             f"({worst.churn:.1%}; {limit:.1%} is allowed)."
         )
         checks.append(_limited(name, worst.churn, limit, sentence))
+    return checks
+
+
+def _slices(evidence: Evidence, settings: GateSettings) -> Sequence[Check]:
+    """Compare the accuracy of each slice with that of all labels, where that has a limit."""
+    limit, overall = settings.max_slice_gap, evidence.overall
+    if limit is None:
+        return ()
+    checks = []
+    for slice_name, found in evidence.slices.items():
+        name = f"slice {slice_name}"
+        if (
+            overall is None
+            or overall.estimate is None
+            or found.estimate is None
+            or found.audits < MIN_SLICE_AUDITS
+        ):
+            sentence = (
+                f"The accuracy of the slice {slice_name} is unknown: {found.audits} audits judge "
+                f"it, {MIN_SLICE_AUDITS} are needed."
+            )
+            checks.append(Check(name, None, limit, "unknown", sentence))
+            continue
+        gap = overall.estimate - found.estimate
+        # A gap counts when it is beyond the limit and beyond chance (the slice's 95 % interval).
+        failed = gap > limit and found.high < overall.estimate
+        sentence = (
+            f"{found.estimate:.1%} of the labels in the slice {slice_name} are right "
+            f"({found.low:.1%} to {found.high:.1%}, {found.audits} audits), {overall.estimate:.1%} "
+            f"of all; a gap of {limit:.1%} is allowed."
+        )
+        checks.append(Check(name, gap, limit, "fail" if failed else "pass", sentence))
     return checks
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from labelpress.certify import Certificate
 from labelpress.gate import Evidence, GateSettings, Verdict, judge
 
 GOOD = Evidence(
@@ -104,3 +105,39 @@ def test_a_verdict_survives_json():
     verdict = judge(replace(GOOD, gone_rows=50), GateSettings())
 
     assert Verdict.from_json(verdict.to_json()) == verdict
+
+
+def _certificate(estimate, low, high, audits=40):
+    return Certificate(estimate, low, high, audits, 1.0, "exact", "certified", None)
+
+
+@pytest.mark.parametrize(
+    ("certificate", "outcome", "sentence"),
+    [
+        (_certificate(0.9, 0.8, 0.95), "pass", "90.0% of the labels in the slice islands"),
+        (_certificate(0.7, 0.6, 0.8), "fail", "92.0% of all; a gap of 5.0% is allowed"),
+        # Beyond the limit, but within chance.
+        (_certificate(0.8, 0.5, 0.95), "pass", "80.0%"),
+        (_certificate(0.5, 0.1, 0.9, audits=9), "unknown", "9 audits judge it, 10 are needed"),
+        (_certificate(None, 0, 1, audits=0), "unknown", "unknown"),
+    ],
+)
+def test_a_slice_that_lies_below_all_labels(certificate, outcome, sentence):
+    """Each declared slice is a check of its own, where there is a limit."""
+    found = _check(
+        "slice islands",
+        GateSettings(max_slice_gap=0.05),
+        overall=_certificate(0.92, 0.9, 0.94),
+        slices={"islands": certificate},
+    )
+
+    assert found.outcome == outcome
+    assert sentence in found.sentence
+
+
+def test_causes_of_churn_are_unknown_where_nobody_could_tell_them():
+    """The votes of the published version may be gone; without churn there is nothing to limit."""
+    settings = GateSettings(max_cause_churn={"refit": 0.1})
+
+    assert _check("churn by refit", settings, causes=None).outcome == "unknown"
+    assert _check("churn by refit", settings, causes=()).outcome == "pass"

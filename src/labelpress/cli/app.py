@@ -146,6 +146,20 @@ def diff(
 
 @app.command()
 @plainly
+def bias(
+    project: ProjectFolder,
+    version: Annotated[int | None, typer.Option(help="Label version; the current one.")] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print all of it as JSON.")] = False,
+) -> None:
+    """Say what the labels of each slice are like, and which heuristic does harm where."""
+    from labelpress.cli.slicing import print_bias, show_bias  # noqa: PLC0415
+
+    (print_bias if as_json else show_bias)(project, version, console)
+
+
+@app.command()
+@plainly
 def report(
     project: ProjectFolder,
     out: Annotated[Path, typer.Option(help="Where to write it.")] = Path("report.html"),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from labelpress.base_rate import BaseRate
+from labelpress.certify import Certificate
 from labelpress.diff.versions import diff_manifests
 from labelpress.errors import LabelpressError
 from labelpress.gate import Evidence, Verdict, judge
@@ -89,5 +90,10 @@ def gather_evidence(run: Run, candidate: Candidate, diff: Diff | None) -> Eviden
         paired_audits=candidate.paired_audits,
         paired_gain=candidate.paired_gain,
         paired_error=candidate.paired_error,
+        overall=Certificate.from_json(manifest.certificate),
+        slices={
+            name: Certificate.from_json(one)
+            for name, one in manifest.certificates.get("slices", {}).items()
+        },
         causes=diff.shares if diff else () if base is None else None,
     )
