@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from labelpress.wordings import first_of_each
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 Stratum = Literal["audit", "anchor", "uncertain", "uncovered", "changed", "recheck"]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -65,12 +67,14 @@ CANDIDATES = pl.Schema(
         "score": pl.Float64(),
         "random": pl.Float64(),
         "heuristic": pl.String(),
+        "wording": pl.String(),
     }
 )
 """
 What a partition sends for each stratum.
 
 `score` is smallest for the row most worth asking; `heuristic` is the one an anchor tells about.
+Rows of one `wording` are near-identical; it is null until the text has been read.
 """
 
 
@@ -97,6 +101,30 @@ class Candidates:
     doubtful_rows: int
     uncovered_rows: int
     changed_rows: int
+
+    @property
+    def chosen_by_content(self) -> tuple[pl.DataFrame, ...]:
+        """The strata that are not audits, of which near-identical rows are asked once."""
+        return self.anchor, self.uncertain, self.doubtful, self.uncovered, self.changed
+
+    def worded(self, wordings: pl.DataFrame) -> Candidates:
+        """Add the wordings of rows, columns part, row_id and wording."""
+
+        def add(rows: pl.DataFrame) -> pl.DataFrame:
+            key = ["part", "row_id"]
+            known = rows.drop("wording").join(wordings, on=key, how="left", maintain_order="left")
+            return known.select(CANDIDATES.names())
+
+        anchor, uncertain, doubtful, uncovered, changed = map(add, self.chosen_by_content)
+        return replace(
+            self,
+            audit=add(self.audit),
+            anchor=anchor,
+            uncertain=uncertain,
+            doubtful=doubtful,
+            uncovered=uncovered,
+            changed=changed,
+        )
 
 
 def pick_candidates(rows: pl.DataFrame, limit: int) -> Candidates:
@@ -144,7 +172,9 @@ def pick_candidates(rows: pl.DataFrame, limit: int) -> Candidates:
 
 def _spelt(rows: pl.DataFrame) -> pl.DataFrame:
     hashes = pl.Series("row_hash", hash_texts(rows["row_hash"]), dtype=pl.String)
-    return rows.with_columns(pl.col("row_id").cast(pl.String), hashes).select(CANDIDATES.names())
+    wording = pl.lit(None, pl.String).alias("wording")
+    spelt = rows.with_columns(pl.col("row_id").cast(pl.String), hashes, wording)
+    return spelt.select(CANDIDATES.names())
 
 
 def _diverse(rows: pl.DataFrame, limit: int) -> pl.DataFrame:
@@ -241,6 +271,7 @@ def choose_asks(
     held: bool,
     uniform: bool = False,
     rechecks: pl.DataFrame | None = None,
+    known: Sequence[str] | pl.Series = (),
 ) -> pl.DataFrame:
     """
     Choose the rows to ask within the budget; columns of `CANDIDATES` plus those of an ask.
@@ -250,7 +281,9 @@ def choose_asks(
     `CANDIDATES`, half of them suspects); the rest goes to the rows that a held candidate would
     change, then in equal parts to the anchors, the uncovered and the uncertain rows that there are.
     With `uniform` (a cold start) everything left goes to audits; once `satisfied` (the accuracy
-    target is reached) only the reserved audits are asked.
+    target is reached) only the reserved audits are asked. Of near-identical rows one is asked, and
+    none where its wording is `known`: asked before; audits are drawn as they come, since they
+    stand for the rows as they are.
     """
     budget = settings.budget
     reserved = round(budget * settings.reserved_share)
@@ -272,20 +305,39 @@ def choose_asks(
             count = math.floor(rest * declared.get(stratum, 0.0))
         else:
             count = left if stratum == "changed" else left // (len(strata) - place)
-        drawn = _draw(candidates, stratum, min(count, left), asks["row_id"])
+        drawn = _draw(candidates, stratum, min(count, left), _Taken.by(asks, known))
         asks = pl.concat([asks, drawn])
     # What a stratum had too few rows for is drawn at random.
     left = budget - asks.height
     if left and not uniform:
-        spare = candidates.doubtful.filter(~pl.col("row_id").is_in(asks["row_id"].implode()))
+        spare = _Taken.by(asks, known).leaves(candidates.doubtful)
         asks = pl.concat([asks, _reservoir(spare.head(left), candidates)])
     return asks
 
 
-def _draw(candidates: Candidates, stratum: Stratum, count: int, taken: pl.Series) -> pl.DataFrame:
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """The rows and the wordings that are not to be asked again."""
+
+    row_ids: pl.Series
+    wordings: pl.Series
+
+    @staticmethod
+    def by(asks: pl.DataFrame, known: Sequence[str] | pl.Series = ()) -> _Taken:
+        """Take the rows of asks, and beside their wordings those that are known."""
+        more = pl.Series("wording", known, dtype=pl.String)
+        return _Taken(asks["row_id"], pl.concat([asks["wording"], more]))
+
+    def leaves(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Return what is left of rows, one of each wording."""
+        fresh = rows.filter(~pl.col("row_id").is_in(self.row_ids.implode()))
+        return first_of_each(fresh, self.wordings)
+
+
+def _draw(candidates: Candidates, stratum: Stratum, count: int, taken: _Taken) -> pl.DataFrame:
     """Draw at most `count` rows of a stratum that are not among those `taken`."""
     frame: pl.DataFrame = getattr(candidates, stratum)
-    fresh = frame.filter(~pl.col("row_id").is_in(taken.implode()))
+    fresh = taken.leaves(frame)
     match stratum:
         case "anchor":
             turn = pl.int_range(pl.len()).over("heuristic").alias("_turn")
@@ -307,8 +359,8 @@ def _draw(candidates: Candidates, stratum: Stratum, count: int, taken: pl.Series
             # A row chosen for its score would be chosen again: its propensity is one. The other
             # half comes from the reservoir, so that what is far from every border is seen too.
             closest = fresh.head((count + 1) // 2)
-            known = pl.concat([taken, closest["row_id"]])
-            spare = candidates.doubtful.filter(~pl.col("row_id").is_in(known.implode()))
+            here = _Taken.by(closest)
+            spare = here.leaves(taken.leaves(candidates.doubtful))
             reservoir = _reservoir(spare.head(count - closest.height), candidates)
             return pl.concat([_as_asks(closest, "uncertain", 1.0), reservoir])
         case _:

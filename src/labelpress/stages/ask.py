@@ -14,6 +14,7 @@ from labelpress.asks import (
     CANDIDATES,
     ask_id,
     choose_asks,
+    hash_texts,
     merge_candidates,
     pick_candidates,
     recheck_count,
@@ -23,6 +24,7 @@ from labelpress.label_models.fitting import fit_patterns
 from labelpress.manifest import read_answers
 from labelpress.row_hash import random_numbers
 from labelpress.row_index import read_index
+from labelpress.sources.reading import read_rows
 from labelpress.stages.fit import as_answered, vote_matrix
 from labelpress.stages.vote import voting
 from labelpress.stopping import is_reached
@@ -31,6 +33,7 @@ from labelpress.tables.schemas import ASKS
 from labelpress.test_set import read_test_set
 from labelpress.vote_files import read_votes
 from labelpress.votes import count_patterns
+from labelpress.wordings import wordings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     from labelpress.cluster import Cluster
     from labelpress.label_models import Answered, LabelModel
     from labelpress.manifest import Manifest
+    from labelpress.partitions import Partition
     from labelpress.runs import Run
     from labelpress.tables.files import Files
     from labelpress.vote_files import Cell
@@ -47,6 +51,8 @@ if TYPE_CHECKING:
 
 KNOWN_BY = 10
 """Answers on rows where a heuristic votes, from which on its precision counts as known."""
+_TEXT = ("string", "large_string", "string_view")
+_UNWORDED = pl.Schema(dict.fromkeys(("part", "row_id", "row_hash", "wording"), pl.String()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +119,9 @@ def put_asks(
     experts = settings.experts.model_copy(update={"budget": budget})
     candidates = _candidates(run, manifest, cluster, asks, held=held)
     satisfied = is_reached(manifest, experts)
+    known = pl.Series("wording", [], dtype=pl.String)
+    if manifest.entries and not satisfied:  # else all asks are audits, drawn as they come
+        candidates, known = _worded(run, manifest, cluster, candidates, asks)
     audits = asks.filter(pl.col("stratum") == "audit")
     chosen = choose_asks(
         candidates,
@@ -123,6 +132,7 @@ def put_asks(
         held=held,
         uniform=not manifest.entries,
         rechecks=None if satisfied else _rechecks(run, manifest, asks, recheck_count(experts)),
+        known=known,
     )
     rows = chosen.with_columns(
         pl.Series(
@@ -219,9 +229,69 @@ def _rechecks(run: Run, manifest: Manifest, asks: pl.DataFrame, count: int) -> p
             pl.lit(0.0).alias("score"),
             pl.lit(0.0).alias("random"),
             pl.lit(None, pl.String).alias("heuristic"),
+            pl.lit(None, pl.String).alias("wording"),
         )
         .select(CANDIDATES.names())
     )
+
+
+def _worded(
+    run: Run, manifest: Manifest, cluster: Cluster, candidates: Candidates, asks: pl.DataFrame
+) -> tuple[Candidates, pl.Series]:
+    """
+    Read the texts of the few rows that may be asked, so near-identical ones are asked once.
+
+    Returned beside the candidates are the wordings of what has been asked in the same partitions.
+    """
+    settings = run.project.settings
+    hidden = (settings.source.id, settings.experts.oracle)
+    shown = settings.exchange.columns or tuple(manifest.types)
+    texts = {
+        name: manifest.types[name]
+        for name in shown
+        if name not in hidden and manifest.types.get(name) in _TEXT
+    }
+    key = ["part", "row_id", "row_hash"]
+    frames = [candidates.audit, *candidates.chosen_by_content]
+    rows = pl.concat([frame.select(key) for frame in frames])
+    rows = pl.concat([rows, asks.filter(pl.col("part").is_in(rows["part"].implode())).select(key)])
+    partitions = {partition.part: partition for partition in manifest.partitions}
+    jobs = {
+        str(part): (partitions[str(part)], group["row_id"].unique().sort())
+        for (part,), group in rows.sort(key).group_by("part", maintain_order=True)
+        if texts
+    }
+    options = settings.source.storage_options
+    found = cluster.map(wordings_of_part, jobs, run.store.files, texts, options)
+    known = pl.concat([_UNWORDED.to_frame(), *found.values()])
+    # a row that has changed since it was asked may be asked again
+    asked = asks.select(key).join(known, on=key, how="inner")
+    return candidates.worded(known.drop("row_hash")), asked["wording"]
+
+
+def wordings_of_part(
+    where: tuple[Partition, pl.Series],
+    files: Files,
+    texts: Mapping[str, str],
+    options: Mapping[str, str],
+) -> pl.DataFrame:
+    """Return part, row_id and row_hash (texts) and wording of some rows, on a worker."""
+    partition, row_ids = where
+    index = read_index(files, partition.digest).with_columns(pl.col("row_id").cast(pl.String))
+    wanted = index["row_id"].is_in(row_ids.implode())
+    there = index.filter(wanted)
+    rows = read_rows(partition.file, partition.row_groups, texts, options).filter(wanted)
+    found = pl.DataFrame(
+        {
+            "part": [partition.part] * there.height,
+            "row_id": there["row_id"],
+            "row_hash": hash_texts(there["row_hash"]),
+            "wording": wordings(rows.select(list(texts))),
+        },
+        schema=_UNWORDED,
+    )
+    # of rows with one id the last is the one that counts
+    return found.unique("row_id", keep="last", maintain_order=True)
 
 
 def _little_known(run: Run, manifest: Manifest) -> LittleKnown:

@@ -46,3 +46,26 @@ def test_wrong_answers_are_asked_again_and_booked_as_rework(project, cluster):
     ledger = project.store.ledger.read().filter(pl.col("what") == "rework")
     assert ledger["quantity"].to_list() == [again.height * 20 / 60]
     assert second.plan.answers.height == 60
+
+
+def test_near_identical_rows_are_asked_once(project, cluster):
+    """Of rows that differ in a number and in case only, one is asked, whatever the period."""
+    project.write("day-4.parquet", [(f"d{n}", f"Room {n} was so LOUD", 2, "ham") for n in range(5)])
+    project.write(
+        "day-5.parquet", [(f"e{n}", f"room {n}: was so loud!", 2, "ham") for n in range(5)]
+    )
+    project.configure(
+        "budget = 6",
+        "budget = 3\nreserved_share = 0.0\nsplit = { uncovered = 1.0 }\ntarget_accuracy = 1.0",
+    )
+    project.print(cluster, "2026-03-02")
+
+    asks = project.store.asks.read().filter(pl.col("stratum") == "uncovered")
+
+    assert asks.height
+    alike = asks.filter(pl.col("row_id").str.contains("^[de]"))
+    assert alike.height == 1
+    project.configure("budget = 3", "budget = 6")
+    project.print(cluster, "2026-03-09")
+    later = project.store.asks.read().filter(pl.col("stratum") == "uncovered")
+    assert later.filter(pl.col("row_id").str.contains("^[de]")).height == 1
