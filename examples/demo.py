@@ -16,6 +16,7 @@ from rich.table import Table
 
 from examples.tumour.weeks import PERIODS, write_until
 from flows.relabel import relabel
+from labelpress.amounts import usd_text
 from labelpress.certify import Certificate
 from labelpress.cli.bootstrapping import bootstrap_project
 from labelpress.cluster import open_cluster
@@ -78,7 +79,7 @@ def history(store: Store) -> Table:
             accuracy_text(Certificate.from_json(manifest.certificate)),
             _model_accuracy(store, version.run),
             f"{manifest.cells_computed} new, {manifest.cells_reused} reused",
-            f"{costs.total_usd:.2f}",
+            usd_text(costs.total_usd, short=True),
         )
     return table
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
+from labelpress.amounts import usd_text
 from labelpress.annotators import Annotator
 from labelpress.calibration import Calibration
 from labelpress.certify import Certificate
@@ -241,7 +242,7 @@ def markdown(summary: Summary, verdict: Verdict, refit: str) -> str:
     costs = summary.costs
     expert = "an oracle, simulated" if summary.simulated else "experts"
     accuracy = f"{accuracy_text(summary.certificate)}; answers by {expert}"
-    parts = f"experts {costs.expert_usd:.2f}, compute {costs.compute_usd:.4f}"
+    parts = f"experts {usd_text(costs.expert_usd)}, compute {usd_text(costs.compute_usd)}"
     lines = [
         f"## {_safe(headline(summary))}",
         "",
@@ -260,9 +261,9 @@ def markdown(summary: Summary, verdict: Verdict, refit: str) -> str:
         f"| asks put | {summary.asks} |",
         f"| asking on | {_safe(summary.stopping) or 'unknown'} |",
         f"| answers that no longer match their row | {summary.stale_answers} |",
-        f"| cost of this period | {costs.total_usd:.4f} USD ({parts}) |",
-        f"| hand-labelling the new rows | {costs.hand_usd:.2f} USD (modelled) |",
-        f"| cost so far | {summary.cumulative_usd:.2f} USD |",
+        f"| cost of this period | {usd_text(costs.total_usd)} ({parts}) |",
+        f"| hand-labelling the new rows | {usd_text(costs.hand_usd)} (modelled) |",
+        f"| cost so far | {usd_text(summary.cumulative_usd)} |",
         "",
         "| part of the labels | accuracy |",
         "|---|---|",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from labelpress.amounts import usd_text
 from labelpress.ledger import PAID_TO_EXPERTS
 
 if TYPE_CHECKING:
@@ -48,7 +49,9 @@ def cost_chart(ledger: pl.DataFrame, periods: int = 12) -> str:
     for place, value in zip(
         places, [e + c for e, c in zip(experts, compute, strict=True)], strict=True
     ):
-        axes.annotate(f"{value:.2f}", (place - 0.2, value), ha="center", va="bottom", color=INK)
+        axes.annotate(
+            usd_text(value, short=True), (place - 0.2, value), ha="center", va="bottom", color=INK
+        )
     axes.set_xticks(places, per_period["period"].to_list())
     axes.set_ylabel("USD", color=INK)
     axes.legend(frameon=False, labelcolor=INK)

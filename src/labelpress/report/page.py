@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from jinja2 import Environment, StrictUndefined
 
+from labelpress.amounts import usd_text
 from labelpress.base_rate import BaseRate
 from labelpress.report.charts import cost_chart, coverage_chart
 from labelpress.summary import accuracy_text, calibration_text, crowded_text, headline
@@ -33,6 +34,7 @@ def render_report(
     template = files("labelpress.report").joinpath("page.html.j2").read_text(encoding="utf-8")
     environment = Environment(autoescape=True, undefined=StrictUndefined)
     environment.filters["share"] = lambda value: "unknown" if value is None else f"{value:.1%}"
+    environment.filters["usd"] = usd_text
     environment.filters["crowded"] = crowded_text
     base_rate = BaseRate.from_json(manifest.base_rate)
     lifts = {lift["heuristic"]: lift for lift in manifest.lifts}

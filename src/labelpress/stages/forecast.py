@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from labelpress.amounts import usd_text
 from labelpress.heuristics import cast, load_heuristics
 from labelpress.heuristics.edits import describe_edit
 from labelpress.label_models import load
@@ -61,7 +62,7 @@ class Forecast:
         lines = [
             f"## A run would compute {computed} cells and reuse {self.reused}",
             "",
-            f"About {self.minutes:.2f} core minutes of casting, {self.usd:.4f} USD.",
+            f"About {self.minutes:.2f} core minutes of casting, {usd_text(self.usd)}.",
             f"Probable churn: {churn}. Nothing was written.",
             "",
             "| heuristic | cells | why |",
