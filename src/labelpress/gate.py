@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from labelpress.certify import Certificate
     from labelpress.diff.versions import Share as CauseShare
+    from labelpress.surface import Surface
 
 Outcome = Literal["pass", "fail", "unknown"]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -42,6 +43,8 @@ class GateSettings(BaseModel):
     """Heuristics whose quarantine does not hold the run."""
     max_slice_gap: Share | None = None
     """How far the accuracy of a declared slice may lie below that of all labels."""
+    max_opaque_share: Share | None = None
+    """Share of the labels that may rest on models, vendor columns and oracles."""
     on_unknown: Literal["pass", "fail"] = "pass"
     """What a check that cannot be decided counts as."""
 
@@ -110,6 +113,7 @@ class Evidence:
     """Its standard error."""
     causes: tuple[CauseShare, ...] | None = ()
     """What caused the churn; None where that could not be told."""
+    surface: Surface | None = None
     overall: Certificate | None = None
     slices: Mapping[str, Certificate] = field(default_factory=dict)
     """The accuracy of each declared slice."""
@@ -126,6 +130,7 @@ def judge(evidence: Evidence, settings: GateSettings) -> Verdict:
         _gone(evidence, settings),
         _faults(evidence, settings),
         *_slices(evidence, settings),
+        *_opaque(evidence, settings),
     )
     tolerated = settings.on_unknown == "pass"
     passed = all(c.outcome == "pass" or (c.outcome == "unknown" and tolerated) for c in checks)
@@ -195,6 +200,18 @@ def _causes(evidence: Evidence, settings: GateSettings) -> Sequence[Check]:
         )
         checks.append(_limited(name, worst.churn, limit, sentence))
     return checks
+
+
+def _opaque(evidence: Evidence, settings: GateSettings) -> Sequence[Check]:
+    """Hold the share of labels that nobody can read the reasons of to its limit, if it has one."""
+    limit, surface = settings.max_opaque_share, evidence.surface
+    if limit is None:
+        return ()
+    if surface is None or surface.opaque_share is None:
+        sentence = "The share of labels on what cannot be read is unknown: no votes are kept."
+        return (Check("opaque share", None, limit, "unknown", sentence),)
+    sentence = f"{surface.sentence()} {limit:.1%} is allowed."
+    return (_limited("opaque share", surface.opaque_share, limit, sentence),)
 
 
 def _slices(evidence: Evidence, settings: GateSettings) -> Sequence[Check]:

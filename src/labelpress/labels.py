@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from labelpress.classes import ABSTAIN
 from labelpress.slices import MOST_VALUES, attribute_of, crowded, members
 
 if TYPE_CHECKING:
@@ -88,6 +89,16 @@ def label_rows(
             "cohort": cohorts,
         }
     )
+
+
+def labels_of_votes(
+    votes: NDArray[np.signedinteger], model: LabelModel
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the class codes that votes alone lead to, -1 where nobody votes; and probabilities."""
+    probabilities = model.predict_proba(votes)
+    labels = probabilities.argmax(axis=1)
+    labels[(votes == ABSTAIN).all(axis=1)] = ABSTAIN
+    return labels, probabilities
 
 
 def without(frame: pl.DataFrame, dropped: Collection[int]) -> pl.DataFrame:

@@ -128,6 +128,8 @@ class Manifest:
     """The declared slices, by which the labels were counted."""
     diff: Mapping[str, Any] = field(default_factory=dict)
     """What differs from the base version, by cause; `unknown` says why that could not be told."""
+    surface: Mapping[str, Any] = field(default_factory=dict)
+    """What a reviewer has to read, and what cannot be read."""
     verdict: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -9,6 +9,7 @@ import numpy as np
 
 from labelpress.classes import ABSTAIN
 from labelpress.label_models import load
+from labelpress.labels import labels_of_votes
 from labelpress.slices import crowded, members
 from labelpress.vote_files import read_votes
 from labelpress.votes import count_patterns
@@ -68,7 +69,7 @@ def count_slice(patterns: Patterns, model: LabelModel) -> SliceCounts:
     """Count the rows behind vote patterns."""
     votes, counts = patterns.votes, patterns.counts
     classes, heuristics = len(model.base_rate), votes.shape[1]
-    given = _labels(votes, model)[0]
+    given = labels_of_votes(votes, model)[0]
     labels = _add_up(given, counts, classes)
     without = np.tile(labels, (heuristics, 1))
     turned = np.zeros((heuristics, classes), dtype=np.int64)
@@ -80,7 +81,7 @@ def count_slice(patterns: Patterns, model: LabelModel) -> SliceCounts:
             continue
         silenced = votes[rows].copy()
         silenced[:, place] = ABSTAIN
-        left, probabilities = _labels(silenced, model)
+        left, probabilities = labels_of_votes(silenced, model)
         mine, weights = given[rows], counts[rows]
         without[place] += _add_up(left, weights, classes) - _add_up(mine, weights, classes)
         moved = np.flatnonzero(left != mine)
@@ -117,16 +118,6 @@ def count_part(
         if mask.any()
     }
     return counts, crowded(found)
-
-
-def _labels(
-    votes: NDArray[np.signedinteger], model: LabelModel
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return class codes, -1 where nobody votes, and probabilities."""
-    probabilities = model.predict_proba(votes)
-    labels = probabilities.argmax(axis=1)
-    labels[(votes == ABSTAIN).all(axis=1)] = ABSTAIN
-    return labels, probabilities
 
 
 def _add_up(

@@ -160,6 +160,20 @@ def bias(
 
 @app.command()
 @plainly
+def profit(
+    project: ProjectFolder,
+    version: Annotated[int | None, typer.Option(help="Label version; the current one.")] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print all of it as JSON.")] = False,
+) -> None:
+    """Say what each heuristic cost, what it added, and whether to keep, fix or retire it."""
+    from labelpress.cli.weighing import print_profit, show_profit  # noqa: PLC0415
+
+    (print_profit if as_json else show_profit)(project, version, console)
+
+
+@app.command()
+@plainly
 def report(
     project: ProjectFolder,
     out: Annotated[Path, typer.Option(help="Where to write it.")] = Path("report.html"),

@@ -12,6 +12,7 @@ from labelpress.errors import LabelpressError
 from labelpress.gate import Evidence, Verdict, judge
 from labelpress.labels import add_counts
 from labelpress.manifest import write_manifest
+from labelpress.surface import measure_surface
 
 if TYPE_CHECKING:
     from labelpress.cluster import Cluster
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from labelpress.manifest import Manifest
     from labelpress.runs import Run
     from labelpress.stages.label import Candidate
+    from labelpress.surface import Surface
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +36,10 @@ class Gated:
 def judge_candidate(run: Run, candidate: Candidate, cluster: Cluster) -> Gated:
     """Judge a candidate by the project's gate and by a standing hold."""
     diff, unknown = compare_with_base(run, candidate, cluster)
-    verdict = judge(gather_evidence(run, candidate, diff), run.project.settings.gate)
+    surface = measure_surface(run.store.files, candidate.manifest, candidate.answers)
+    verdict = judge(gather_evidence(run, candidate, diff, surface), run.project.settings.gate)
     manifest = candidate.manifest.with_(
+        surface=surface.to_json(),
         diff=diff.to_json() if diff else {"unknown": unknown} if unknown else {},
         verdict=verdict.to_json(),
     )
@@ -66,7 +70,9 @@ def compare_with_base(run: Run, candidate: Candidate, cluster: Cluster) -> tuple
     return diff, ""
 
 
-def gather_evidence(run: Run, candidate: Candidate, diff: Diff | None) -> Evidence:
+def gather_evidence(
+    run: Run, candidate: Candidate, diff: Diff | None, surface: Surface
+) -> Evidence:
     """Put together what the gate judges by."""
     counts, change, manifest = candidate.counts, candidate.change, candidate.manifest
     base_rate = BaseRate.from_json(manifest.base_rate)
@@ -90,6 +96,7 @@ def gather_evidence(run: Run, candidate: Candidate, diff: Diff | None) -> Eviden
         paired_audits=candidate.paired_audits,
         paired_gain=candidate.paired_gain,
         paired_error=candidate.paired_error,
+        surface=surface,
         overall=Certificate.from_json(manifest.certificate),
         slices={
             name: Certificate.from_json(one)
