@@ -130,6 +130,8 @@ class Manifest:
     """What differs from the base version, by cause; `unknown` says why that could not be told."""
     surface: Mapping[str, Any] = field(default_factory=dict)
     """What a reviewer has to read, and what cannot be read."""
+    restated: Mapping[str, Any] = field(default_factory=dict)
+    """What earlier versions used and has changed since; empty where nothing has."""
     verdict: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -125,6 +125,7 @@ def _warnings(manifest: Manifest) -> tuple[str, ...]:
     iterations = manifest.label_model.get("diagnostics", {}).get("convergence", {})
     return (
         *(drift.sentence() for drift in manifest.drifting),
+        *manifest.restated.get("sentences", ()),
         *(
             f"The label model's fit ({name}) did not converge: it stopped after "
             f"{iterations[name]['iterations']} iterations."

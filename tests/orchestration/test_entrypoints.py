@@ -12,6 +12,7 @@ ENTRYPOINTS = (
     "flows/rollback.py:rollback",
     "flows/rollback.py:lift",
     "flows/review.py:review",
+    "flows/audit.py:audit",
     "flows/collect_answers.py:collect_answers",
 )
 

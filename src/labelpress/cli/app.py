@@ -174,6 +174,21 @@ def profit(
 
 @app.command()
 @plainly
+def verify(
+    bundle: Annotated[str, typer.Argument(help="Folder or .zip.", metavar="BUNDLE")],
+    project: Annotated[
+        str, typer.Option(help="Folder of the project: make every file again and compare.")
+    ] = "",
+) -> None:
+    """Check an audit bundle (a dossier): nothing changed, nothing missing, figures that agree."""
+    from labelpress.cli.verifying import show_verified  # noqa: PLC0415
+
+    if not show_verified(bundle, project, console):
+        raise typer.Exit(1)
+
+
+@app.command()
+@plainly
 def report(
     project: ProjectFolder,
     out: Annotated[Path, typer.Option(help="Where to write it.")] = Path("report.html"),

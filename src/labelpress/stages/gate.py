@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from labelpress.base_rate import BaseRate
 from labelpress.certify import Certificate
@@ -12,6 +12,7 @@ from labelpress.errors import LabelpressError
 from labelpress.gate import Evidence, Verdict, judge
 from labelpress.labels import add_counts
 from labelpress.manifest import write_manifest
+from labelpress.restatement import find_restatement
 from labelpress.surface import measure_surface
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def judge_candidate(run: Run, candidate: Candidate, cluster: Cluster) -> Gated:
     verdict = judge(gather_evidence(run, candidate, diff, surface), run.project.settings.gate)
     manifest = candidate.manifest.with_(
         surface=surface.to_json(),
+        restated=_restated(run, candidate, cluster),
         diff=diff.to_json() if diff else {"unknown": unknown} if unknown else {},
         verdict=verdict.to_json(),
     )
@@ -50,6 +52,17 @@ def judge_candidate(run: Run, candidate: Candidate, cluster: Cluster) -> Gated:
     if run.hold:
         held = (run.hold, *held)
     return Gated(manifest, verdict, held)
+
+
+def _restated(run: Run, candidate: Candidate, cluster: Cluster) -> dict[str, Any]:
+    """Look up who used what has changed since; what only informs must not stop a run."""
+    try:
+        found = find_restatement(
+            run.store, candidate.manifest, run.base_manifest, candidate.answers, cluster.map
+        )
+    except LabelpressError as error:
+        return {"sentences": [f"What was restated could not be told: {error}"]}
+    return found.to_json()
 
 
 def compare_with_base(run: Run, candidate: Candidate, cluster: Cluster) -> tuple[Diff | None, str]:

@@ -151,6 +151,7 @@ def keep_record(
             "held": list(held),
             "model_accuracy": summary.model_accuracy,
             "model_role": summary.model_role,
+            "restated": dict(manifest.restated),
         },
     )
     write_draft(run.store, draft)

@@ -1,0 +1,1 @@
+"""Dossier: everything about one label version in one folder, to be checked without us."""
