@@ -44,10 +44,9 @@ class Encoder:
             yes = pl.lit(self.classes.code(self.label), code)
             return pl.when(expr).then(yes).otherwise(abstain)
         if dtype in (pl.String, pl.Categorical, pl.Enum):
-            names = list(self.classes.names)
-            known = expr.cast(pl.String).replace_strict(
-                names, list(range(len(names))), default=UNKNOWN, return_dtype=code
-            )
+            # an enum's numbers, as Polars plans tables of many heuristics in quadratic time
+            named = expr.cast(pl.String).cast(pl.Enum(self.classes.names), strict=False)
+            known = named.to_physical().cast(code).fill_null(pl.lit(UNKNOWN, code))
             return pl.when(expr.is_null()).then(abstain).otherwise(known)
         raise HeuristicError(
             f"{self.heuristic} yields {dtype}, which is no vote: an expression yields true and "

@@ -13,6 +13,7 @@ import numpy as np
 
 from labelpress.errors import HeuristicError
 from labelpress.heuristics.casting import cast
+from labelpress.heuristics.definitions import Column, Keywords, Lookup, Regex
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -56,6 +57,7 @@ _FUNCTIONS = {
     "IsLastDistinct": "compares rows",
     "Random": "draws at random",
 }
+_OF_ONE_CELL = (Keywords, Regex, Lookup, Column)
 _OPERANDS = frozenset({"left", "right", "expr", "input", "truthy", "falsy", "predicate", "by"})
 
 
@@ -100,10 +102,12 @@ def check_separable(
     """
     Evaluate heuristics on a sample twice, permuted, split, and row by row; votes must agree.
 
-    Raises `HeuristicError` naming the heuristic and the row, by its `row_id` where that column is
+    Tried are expressions, functions and models. Raises `HeuristicError` naming the heuristic and the row, by its `row_id` where that column is
     given, whose vote depended on the rows around it or on the time. With a `sandbox`, Python
     functions run under its limits, so that one that hangs cannot stop the check.
     """
+    # the other kinds are handed one cell, whatever they are made of
+    heuristics = [h for h in heuristics if not isinstance(h.definition.rule, _OF_ONE_CELL)]
     if sample.height == 0 or not heuristics:
         return
     whole = cast(sample, heuristics, classes, sandbox=sandbox).matrix
