@@ -61,5 +61,6 @@ def push_label_studio(project: Project, store: Store) -> int:
     server = label_studio_of(project)
     if server is None:
         return 0
-    waiting = open_asks(store.asks.read(), store.answers.read(), datetime.now(UTC))
+    experts = project.settings.experts
+    waiting = open_asks(store.asks.read(), store.answers.read(), datetime.now(UTC), experts)
     return push_asks(project, store, server, waiting)

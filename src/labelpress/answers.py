@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import polars as pl
 
 from labelpress.annotators import settle
+from labelpress.asks import answers_wanted
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from labelpress.annotators import Annotator
+    from labelpress.asks import ExpertsSettings
     from labelpress.classes import Classes
 
 FROZEN = pl.Schema(
@@ -105,7 +107,62 @@ def agree(
     return counting.cast(FROZEN).sort("row_id"), settled.annotators
 
 
-def open_asks(asks: pl.DataFrame, answers: pl.DataFrame, now: datetime) -> pl.DataFrame:
-    """Return the asks that nobody has answered or skipped and that have not expired."""
-    waiting = asks.filter(pl.col("expires") > now)
-    return waiting.join(answers.select("ask_id").unique(), on="ask_id", how="anti")
+AskState = Literal["open", "answered", "expired", "superseded"]
+
+
+def ask_states(
+    asks: pl.DataFrame,
+    answers: pl.DataFrame,
+    now: datetime,
+    experts: ExpertsSettings,
+    current: pl.DataFrame | None = None,
+) -> pl.Series:
+    """
+    Derive the state of each ask, shape (n,).
+
+    `answered`: as many different people as it wants have answered or skipped it, or an oracle has;
+    `expired`: its time is over; `superseded`: its row has changed or is gone, where `current`
+    (columns row_id and row_hash) says which rows there are; else `open`.
+    """
+    people = answers.group_by("ask_id").agg(
+        pl.col("annotator").n_unique().cast(pl.Int64).alias("people"),
+        pl.col("simulated").any().alias("oracle"),
+    )
+    told = asks.select("ask_id", "row_id", "row_hash", "expires").join(
+        people, on="ask_id", how="left", maintain_order="left"
+    )
+    wanted = answers_wanted(asks["ask_id"], experts)
+    enough = (pl.col("people").fill_null(0) >= wanted) | pl.col("oracle").fill_null(value=False)
+    there = pl.lit(value=True)
+    if current is not None:
+        key = ["row_id", "row_hash"]
+        known = current.select(key).unique().with_columns(there=pl.lit(value=True))
+        told = told.join(known, on=key, how="left", maintain_order="left")
+        there = pl.col("there").fill_null(value=False)
+    state = (
+        pl.when(enough)
+        .then(pl.lit("answered"))
+        .when(pl.col("expires") <= now)
+        .then(pl.lit("expired"))
+        .when(~there)
+        .then(pl.lit("superseded"))
+        .otherwise(pl.lit("open"))
+    )
+    return told.select(state.alias("state")).to_series()
+
+
+def open_asks(
+    asks: pl.DataFrame,
+    answers: pl.DataFrame,
+    now: datetime,
+    experts: ExpertsSettings,
+    current: pl.DataFrame | None = None,
+) -> pl.DataFrame:
+    """Return the asks whose state is `open`."""
+    return asks.filter(ask_states(asks, answers, now, experts, current) == "open")
+
+
+def answers_awaited(waiting: pl.DataFrame, answers: pl.DataFrame, experts: ExpertsSettings) -> int:
+    """Return how many answers open asks still want."""
+    there = answers.join(waiting, on="ask_id", how="semi").select("ask_id", "annotator").unique()
+    return int(answers_wanted(waiting["ask_id"], experts).sum()) - there.height

@@ -43,6 +43,10 @@ class ExpertsSettings(BaseModel):
     """Of the asks: audits that certify and never teach."""
     split: dict[Stratum, Share] | None = None
     """Shares of the asks that are not reserved, by stratum; None divides them by what there is."""
+    annotators: Annotated[int, Field(ge=1)] = 1
+    """How many different people answer a shared ask."""
+    shared: Share = 0.0
+    """Share of the asks that are shared, so that annotators can be told from each other."""
     expires_days: Annotated[int, Field(ge=1)] = 28
     """An ask that nobody answers within this time expires."""
     oracle: str | None = None
@@ -428,6 +432,28 @@ def _as_asks(rows: pl.DataFrame, stratum: Stratum, propensity: float) -> pl.Data
         pl.lit(propensity).alias("propensity"),
         _REASONS[stratum].alias("reason"),
     )
+
+
+def answers_wanted(ask_ids: pl.Series, settings: ExpertsSettings) -> pl.Series:
+    """
+    Return how many different people should answer each ask, shape (n,), int64.
+
+    Which asks are shared is decided by the id, so every process and every run says the same.
+    """
+    hashes = [hashlib.blake2b(found.encode(), digest_size=8).digest() for found in ask_ids]
+    lots = np.array([int.from_bytes(found) / 2**64 for found in hashes])
+    wanted = np.where(lots < settings.shared, settings.annotators, 1)
+    return pl.Series("wanted", wanted, dtype=pl.Int64)
+
+
+def affordable(settings: ExpertsSettings, budget: int) -> int:
+    """Return how many asks are worth about `budget` answers, some of them being shared."""
+    return math.floor(budget / (1 + settings.shared * (settings.annotators - 1)))
+
+
+def within_budget(asks: pl.DataFrame, settings: ExpertsSettings, budget: int) -> pl.DataFrame:
+    """Drop the last asks where all of them want more than `budget` answers."""
+    return asks.filter(answers_wanted(asks["ask_id"], settings).cum_sum() <= budget)
 
 
 def ask_id(project: str, batch: str, row_id: str, row_hash: str) -> str:

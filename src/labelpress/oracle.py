@@ -36,7 +36,7 @@ def answer_open_asks(project: Project, store: Store, cluster: Cluster, now: date
     Answering twice changes nothing: an ask with an answer is no longer open.
     """
     oracle = project.settings.experts.oracle
-    waiting = open_asks(store.asks.read(), store.answers.read(), now)
+    waiting = open_asks(store.asks.read(), store.answers.read(), now, project.settings.experts)
     if oracle is None or waiting.height == 0:
         return 0
     source = project.settings.source

@@ -6,12 +6,15 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from labelpress.answers import agree, open_asks
+from labelpress.answers import agree, answers_awaited, ask_states, open_asks
+from labelpress.asks import ExpertsSettings, answers_wanted, ask_id, within_budget
 from labelpress.classes import Classes
 from labelpress.tables.schemas import ANSWERS, ASKS
 
 CLASSES = Classes(("ham", "spam"))
 START = datetime(2026, 3, 2, tzinfo=UTC)
+ALONE = ExpertsSettings()
+SHARED = ExpertsSettings(annotators=2, shared=1.0)
 
 
 def asks(*rows):
@@ -96,8 +99,58 @@ def test_an_ask_is_open_until_it_is_answered_skipped_or_expired():
     put = asks(("q1", "r1"), ("q2", "r2"), ("q3", "r3"))
     came = answers(("q1", "ann", "ham"), ("q2", "ann", None))
 
-    assert open_asks(put, came, START)["ask_id"].to_list() == ["q3"]
-    assert open_asks(put, came, START + timedelta(days=30)).height == 0
+    assert open_asks(put, came, START, ALONE)["ask_id"].to_list() == ["q3"]
+    assert open_asks(put, came, START + timedelta(days=30), ALONE).height == 0
+
+
+def test_an_ask_whose_row_changed_or_left_is_superseded():
+    """Unless it was answered or has expired before."""
+    put = asks(("q1", "r1"), ("q2", "r2"), ("q3", "r3"), ("q4", "r4")).with_columns(
+        row_hash=pl.lit("old"),
+        expires=pl.Series([START + timedelta(days=days) for days in (28, 28, 28, -1)]),
+    )
+    now = pl.DataFrame({"row_id": ["r1", "r3"], "row_hash": ["old", "new"]})
+
+    states = ask_states(put, answers(("q2", "ann", "ham")), START, ALONE, now)
+
+    assert states.to_list() == ["open", "answered", "superseded", "expired"]
+
+
+def test_a_shared_ask_is_open_until_as_many_people_have_answered_as_it_wants():
+    """The same person twice is one; an oracle is enough by itself."""
+    put = asks(("a1", "r1"), ("a2", "r2"), ("a3", "r3"), ("a4", "r4"))
+    came = answers(
+        ("a1", "ann", "ham"),
+        ("a1", "bob", None),
+        ("a2", "ann", "ham"),
+        ("a2", "ann", "spam"),
+        ("a3", "oracle", "ham"),
+    )
+
+    waiting = open_asks(put, came, START, SHARED)
+
+    assert waiting["ask_id"].to_list() == ["a2", "a4"]
+    assert answers_awaited(waiting, came, SHARED) == 3
+
+
+def test_which_asks_are_shared_is_in_their_ids():
+    """About the declared share, the same ones in every process, and more of them with more."""
+    ids = pl.Series("ask_id", [ask_id("project", "batch", str(n), "h") for n in range(2000)])
+    tenth, half = (
+        answers_wanted(ids, ExpertsSettings(annotators=3, shared=share)) for share in (0.1, 0.5)
+    )
+
+    assert set(tenth) == {1, 3}
+    assert 150 < (tenth == 3).sum() < 250
+    assert (half >= tenth).all()
+
+
+def test_shared_asks_stay_within_the_budget():
+    """The last ones are left out where all want more answers than there is budget for."""
+    put = asks(*((ask_id("p", "b", str(n), "h"), str(n)) for n in range(10)))
+
+    assert within_budget(put, SHARED, 7).height == 3
+    assert within_budget(put, ALONE, 7).height == 7
 
 
 def test_a_recheck_corrects_the_answer_and_keeps_why_the_row_was_asked():

@@ -14,6 +14,7 @@ from prefect.flow_engine import run_flow
 
 from flows.review import review
 from labelpress.answers import open_asks
+from labelpress.asks import ExpertsSettings
 from labelpress.errors import ProjectError
 from labelpress.exchange.form import NOT_NOW, SKIP
 from labelpress.exchange.lines import read_lines
@@ -71,7 +72,9 @@ def _answers(project):
 
 def _open(project):
     asks, answers = project.store.asks.read(), project.store.answers.read()
-    return sorted(open_asks(asks, answers, datetime.now(UTC))["row_id"].to_list())
+    return sorted(
+        open_asks(asks, answers, datetime.now(UTC), ExpertsSettings())["row_id"].to_list()
+    )
 
 
 def test_a_form_sent_is_kept(asked, client, started):

@@ -20,6 +20,7 @@ import httpx
 import pytest
 
 from labelpress.answers import open_asks
+from labelpress.asks import ExpertsSettings
 from labelpress.errors import ExchangeError, ServerDownError
 from labelpress.exchange.label_studio import pull_answers, push_asks
 from labelpress.exchange.label_studio_api import LabelStudio
@@ -133,7 +134,9 @@ def test_a_batch_goes_out_and_comes_home_through_a_crash(asked, server):
     store = open_project_store(project)
 
     def push():
-        waiting = open_asks(store.asks.read(), store.answers.read(), datetime.now(UTC))
+        waiting = open_asks(
+            store.asks.read(), store.answers.read(), datetime.now(UTC), ExpertsSettings()
+        )
         return push_asks(project, store, server.label_studio(), waiting)
 
     def pull():

@@ -45,7 +45,7 @@ def put_out(project: Project, store: Store, now: datetime) -> int:
     settings = project.settings.exchange
     ending = "csv" if settings.file_format == "csv" else "jsonl"
     asks = store.asks.read()
-    waiting = set(open_asks(asks, store.answers.read(), now)["ask_id"])
+    waiting = set(open_asks(asks, store.answers.read(), now, project.settings.experts)["ask_id"])
     there = set(files.names(ASKS))
     written = 0
     for _, batch in asks.sort("created").group_by("created", maintain_order=True):

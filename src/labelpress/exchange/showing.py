@@ -62,7 +62,8 @@ def show_open_asks(
     same moment gives the same asks, whatever has been asked and answered since.
     """
     answers = store.answers.read().filter(pl.col("imported") <= at)
-    then = open_asks(store.asks.read().filter(pl.col("created") <= at), answers, at)
+    asks = store.asks.read().filter(pl.col("created") <= at)
+    then = open_asks(asks, answers, at, project.settings.experts)
     own = answers.filter(pl.col("annotator") == who)["ask_id"]
     then = then.filter(~pl.col("ask_id").is_in(own.implode()))
     shown = show_asks(project, then.sort("created", maintain_order=True))

@@ -102,9 +102,10 @@ def check_separable(
     """
     Evaluate heuristics on a sample twice, permuted, split, and row by row; votes must agree.
 
-    Tried are expressions, functions and models. Raises `HeuristicError` naming the heuristic and the row, by its `row_id` where that column is
-    given, whose vote depended on the rows around it or on the time. With a `sandbox`, Python
-    functions run under its limits, so that one that hangs cannot stop the check.
+    Tried are expressions, functions and models. Raises `HeuristicError` naming the heuristic and
+    the row, by its `row_id` where that column is given, whose vote depended on the rows around it
+    or on the time. With a `sandbox`, Python functions run under its limits, so that one that hangs
+    cannot stop the check.
     """
     # the other kinds are handed one cell, whatever they are made of
     heuristics = [h for h in heuristics if not isinstance(h.definition.rule, _OF_ONE_CELL)]

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from labelpress.answers import open_asks
+from labelpress.answers import answers_awaited, open_asks
 from labelpress.asks import (
     CANDIDATES,
+    affordable,
     ask_id,
     choose_asks,
     hash_texts,
     merge_candidates,
     pick_candidates,
     recheck_count,
+    within_budget,
 )
 from labelpress.cross_fit import FEWEST_ANSWERS, cross_predict
 from labelpress.label_models.fitting import fit_patterns
@@ -86,12 +88,22 @@ class LittleKnown:
 
 
 @dataclass(frozen=True, slots=True)
+class Scored:
+    """What a worker tells of a partition."""
+
+    candidates: Candidates
+    current: pl.DataFrame
+    """Columns row_id and row_hash (texts): rows of unanswered asks that are as they were asked."""
+
+
+@dataclass(frozen=True, slots=True)
 class Asked:
     """What the ask stage leaves behind."""
 
     asks: pl.DataFrame
     """The asks put by this run, or by the run that it took up."""
-    open_before: int
+    superseded: int = 0
+    """Open asks whose row has changed or is gone."""
 
 
 def put_asks(
@@ -106,18 +118,20 @@ def put_asks(
     """
     Put rows before the experts, within the budget of the period; once per batch.
 
-    The asks still open count against the budget: nobody is asked twice, and a slow expert is not
-    buried.
+    The answers still awaited count against the budget: nobody is asked twice, and a slow expert is
+    not buried. Asks whose row has changed or is gone are superseded and await nothing.
     """
     settings = run.project.settings
     asks, answers = run.store.asks.read(), run.store.answers.read()
     now = datetime.now(UTC)
-    waiting = open_asks(asks, answers, now)
     if settings.experts.budget == 0 or run.store.asks.has(batch):
-        return Asked(asks.filter(pl.col("period") == manifest.period), waiting.height)
-    budget = max(settings.experts.budget - waiting.height, 0)
+        return Asked(asks.filter(pl.col("period") == manifest.period))
+    unanswered = open_asks(asks, answers, now, settings.experts)
+    candidates, current = _candidates(run, manifest, cluster, asks, unanswered, held=held)
+    waiting = open_asks(unanswered, answers, now, settings.experts, current)
+    left = settings.experts.budget - answers_awaited(waiting, answers, settings.experts)
+    budget = affordable(settings.experts, max(left, 0))
     experts = settings.experts.model_copy(update={"budget": budget})
-    candidates = _candidates(run, manifest, cluster, asks, held=held)
     satisfied = is_reached(manifest, experts)
     known = pl.Series("wording", [], dtype=pl.String)
     if manifest.entries and not satisfied:  # else all asks are audits, drawn as they come
@@ -148,15 +162,22 @@ def put_asks(
         pl.lit(now + timedelta(days=experts.expires_days)).alias("expires"),
         pl.lit(now).alias("created"),
     )
-    rows = rows.select(ASKS.names()).cast(ASKS)
+    rows = within_budget(rows.select(ASKS.names()).cast(ASKS), settings.experts, max(left, 0))
     if rows.height:
         run.store.asks.append(rows, batch=batch)
-    return Asked(rows, waiting.height)
+    return Asked(rows, unanswered.height - waiting.height)
 
 
 def _candidates(
-    run: Run, manifest: Manifest, cluster: Cluster, asks: pl.DataFrame, *, held: bool
-) -> Candidates:
+    run: Run,
+    manifest: Manifest,
+    cluster: Cluster,
+    asks: pl.DataFrame,
+    unanswered: pl.DataFrame,
+    *,
+    held: bool,
+) -> tuple[Candidates, pl.DataFrame]:
+    """Return what may be asked, and which rows of unanswered asks are as they were."""
     digest_of = {partition.part: partition for partition in manifest.partitions}
     path_of = {entry.part: entry.path for entry in manifest.entries}
     base = run.base_manifest
@@ -175,7 +196,9 @@ def _candidates(
         for part, partition in digest_of.items()
     }
     # A row is asked once for its content: a changed row has another hash and may be asked again.
-    spent = asks.select("row_id", "row_hash").unique()
+    key = ["row_id", "row_hash"]
+    waits = unanswered.select(key).unique().with_columns(waits=pl.lit(value=True))
+    spent = asks.select(key).unique().join(waits, on=key, how="left")
     test_set = read_test_set(run.project, run.classes)
     test_ids = test_set.ids if test_set else ()
     limit = run.project.settings.experts.budget
@@ -189,7 +212,8 @@ def _candidates(
         limit,
         _little_known(run, manifest),
     )
-    return merge_candidates(list(found.values()), limit)
+    current = pl.concat([waits.select(key).clear(), *(scored.current for scored in found.values())])
+    return merge_candidates([scored.candidates for scored in found.values()], limit), current
 
 
 def _rechecks(run: Run, manifest: Manifest, asks: pl.DataFrame, count: int) -> pl.DataFrame | None:
@@ -313,7 +337,7 @@ def candidates_of_part(
     seed: int,
     limit: int,
     little_known: LittleKnown,
-) -> Candidates:
+) -> Scored:
     """Score the rows of one partition and keep the few worth asking, on a worker."""
     index = read_index(files, where.digest, where.dropped)
     numbers = random_numbers(index["row_id"], index["row_hash"].to_numpy(), seed)
@@ -343,21 +367,25 @@ def candidates_of_part(
                 [int(digits, 16) for digits in spent["row_hash"]], dtype=pl.UInt64
             ),
             "asked": pl.Series([True] * spent.height, dtype=pl.Boolean),
+            "waits": spent["waits"],
         }
     )
-    asked = rows.select("row_id", "row_hash").join(
+    told = rows.select("row_id", "row_hash").join(
         known, on=["row_id", "row_hash"], how="left", maintain_order="left"
-    )["asked"]
+    )
+    there = told.filter(pl.col("waits").fill_null(value=False))
     tested = rows["row_id"].is_in(
         pl.Series(test_ids, dtype=pl.String).cast(kind, strict=False).implode()
     )
-    askable = ~asked.fill_null(value=False) & ~tested
+    askable = ~told["asked"].fill_null(value=False) & ~tested
     described = rows.with_columns(
         askable.alias("askable"),
         pl.lit(where.part).alias("part"),
         pl.lit(where.digest).alias("partition"),
     )
-    return pick_candidates(described, limit)
+    hashes = pl.Series("row_hash", hash_texts(there["row_hash"]), dtype=pl.String)
+    current = there.select(pl.col("row_id").cast(pl.String)).with_columns(hashes)
+    return Scored(pick_candidates(described, limit), current)
 
 
 def _to_anchor(where: PartToAsk, files: Files, little_known: LittleKnown) -> pl.Series:

@@ -9,6 +9,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from labelpress.answers import open_asks
+from labelpress.asks import ExpertsSettings
 from labelpress.errors import ExchangeError, ProjectError, ServerDownError
 from labelpress.exchange.label_studio import (
     data_key,
@@ -30,7 +31,9 @@ def _exchange(asked, studio):
 
     class Exchange:
         def push(self):
-            waiting = open_asks(store.asks.read(), store.answers.read(), datetime.now(UTC))
+            waiting = open_asks(
+                store.asks.read(), store.answers.read(), datetime.now(UTC), ExpertsSettings()
+            )
             return push_asks(asked.read(), store, studio.server(), waiting)
 
         def pull(self):

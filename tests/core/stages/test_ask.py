@@ -69,3 +69,30 @@ def test_near_identical_rows_are_asked_once(project, cluster):
     project.print(cluster, "2026-03-09")
     later = project.store.asks.read().filter(pl.col("stratum") == "uncovered")
     assert later.filter(pl.col("row_id").str.contains("^[de]")).height == 1
+
+
+def test_asks_of_rows_that_changed_await_nothing(project, cluster):
+    """They are superseded, and their part of the budget goes to other rows."""
+    project.configure('oracle = "gold"', "target_accuracy = 1.0")
+    first = project.print(cluster, "2026-03-02")
+    put = project.store.asks.read()
+    assert put.height == 6
+    changed = put["part"][0]
+    rows = [(i, f"{text}, again", *rest) for i, text, *rest in project.frame(changed).rows()]
+    gone = put.filter(pl.col("part") == changed).height
+    project.write(changed, rows)
+    run = project.open("2026-03-09")
+    planned = plan_run(run, freeze_answers(run, cluster), cluster)
+
+    asked = put_asks(run, planned.manifest, cluster, batch="next", label_version=first.version.version)
+
+    assert asked.superseded == gone
+    assert asked.asks.height == gone
+
+
+def test_shared_asks_share_the_budget(project, cluster):
+    """Six answers of two people each are three asks."""
+    project.configure('oracle = "gold"', "target_accuracy = 1.0\nannotators = 2\nshared = 1.0")
+    project.print(cluster, "2026-03-02")
+
+    assert project.store.asks.read().height == 3
