@@ -78,13 +78,16 @@ def test_asks_of_rows_that_changed_await_nothing(project, cluster):
     put = project.store.asks.read()
     assert put.height == 6
     changed = put["part"][0]
-    rows = [(i, f"{text}, again", *rest) for i, text, *rest in project.frame(changed).rows()]
+    before = project.frame(changed).rows()
+    rows = [(name, f"{text}, again", *rest) for name, text, *rest in before]
     gone = put.filter(pl.col("part") == changed).height
     project.write(changed, rows)
     run = project.open("2026-03-09")
     planned = plan_run(run, freeze_answers(run, cluster), cluster)
 
-    asked = put_asks(run, planned.manifest, cluster, batch="next", label_version=first.version.version)
+    asked = put_asks(
+        run, planned.manifest, cluster, batch="next", label_version=first.version.version
+    )
 
     assert asked.superseded == gone
     assert asked.asks.height == gone
