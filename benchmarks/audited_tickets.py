@@ -32,24 +32,24 @@ if TYPE_CHECKING:
 _EXAMPLE = Path(__file__).parents[1] / "examples" / "tickets"
 
 
-def write_project(root: Path) -> None:
+def write_project(root: Path, seed: int) -> None:
     """Copy the example and let the drops that are there before the first period fall."""
     root.mkdir(parents=True)
     for name in ("project.toml", "heuristics.py"):
         shutil.copy(_EXAMPLE / name, root / name)
     shutil.copytree(_EXAMPLE / "tables", root / "tables")
-    write_until(root, PERIODS[0])
+    write_until(root, PERIODS[0], seed=seed)
     bootstrap_project(str(root), str(PERIODS[0]), Console(file=io.StringIO()))
 
 
-def print_all(root: Path) -> list[Manifest]:
+def print_all(root: Path, seed: int = 0) -> list[Manifest]:
     """Print every period; return the manifests, also of runs that the gate held."""
-    write_project(root)
+    write_project(root, seed)
     manifests = []
     with open_cluster(processes=False, workers=2) as cluster:
         for number, period in enumerate(PERIODS):
             if number:
-                write_week(root, WEEKS.index(period))
+                write_week(root, WEEKS.index(period), seed=seed)
             manifests.append(print_period(root, str(period), cluster))
     return manifests
 

@@ -138,30 +138,54 @@ def _restated_parts(
     files: Files, manifest: Manifest, base: Manifest, over: OverParts
 ) -> dict[str, tuple[str, int]]:
     """Return digest and number of restated rows of the base's partitions that are no longer so."""
-    now = {partition.digest for partition in manifest.partitions}
+    now = {partition.part: partition.digest for partition in manifest.partitions}
     then = {partition.digest for partition in base.partitions}
-    olds = [(p.part, p.digest) for p in base.partitions if p.digest not in now]
-    news = [p.digest for p in manifest.partitions if p.digest not in then]
-    if not olds:
-        return {}
-    rows = over(count_restated, {"restated rows": olds}, files, news)["restated rows"]
-    return {part: (digest, rows[part]) for part, digest in olds if rows[part]}
+    olds = {
+        p.part: (p.digest, now.get(p.part)) for p in base.partitions if p.digest not in now.values()
+    }
+    news = [digest for digest in now.values() if digest not in then]
+    changed = over(count_changed, olds, files)
+    apart = {part: olds[part] for part, (_, missing) in changed.items() if missing}
+    gone = (
+        over(count_gone, {"missing rows": apart}, files, news)["missing rows"]
+        if apart and news
+        else {part: missing for part, (_, missing) in changed.items()}
+    )
+    rows = {part: count + gone.get(part, 0) for part, (count, _) in changed.items()}
+    return {part: (olds[part][0], count) for part, count in rows.items() if count}
 
 
-def count_restated(
-    olds: Sequence[tuple[str, str]], files: Files, news: Sequence[str]
+def count_changed(digests: tuple[str, str | None], files: Files) -> tuple[int, int]:
+    """Count the rows of a partition whose content is another in its new state, and those not there.
+
+    A row is two 64-bit hashes, of its id and of its content.
+    """
+    before, after = digests
+    rows = _hashes(files, before)
+    if after is None:
+        return 0, rows.height
+    both = rows.join(_hashes(files, after), on="key", suffix="_now")
+    return both.filter(
+        pl.col("row_hash") != pl.col("row_hash_now")
+    ).height, rows.height - both.height
+
+
+def count_gone(
+    apart: Mapping[str, tuple[str, str | None]], files: Files, news: Sequence[str]
 ) -> dict[str, int]:
-    """Count the rows of each old partition that are in no new one as they were, on a worker."""
-    # two 64-bit hashes a row: of its id, and of its content
-    keys = [pl.col("row_id").hash(0).alias("key"), "row_hash"]
-    there = [read_index(files, digest).select(keys) for digest in news]
-    found = {}
-    for part, digest in olds:
-        before = read_index(files, digest).select(keys)
-        if there:
-            before = before.join(pl.concat(there), on=["key", "row_hash"], how="anti")
-        found[part] = before.height
-    return found
+    """Count the rows missing from partitions that stand in no new partition as they were."""
+    missing = []
+    for part, (before, after) in apart.items():
+        rows = _hashes(files, before)
+        left = rows if after is None else rows.join(_hashes(files, after), on="key", how="anti")
+        missing.append(left.with_columns(pl.lit(part).alias("part")))
+    there = pl.concat([_hashes(files, digest) for digest in news])
+    left = pl.concat(missing).join(there, on=["key", "row_hash"], how="anti")
+    return dict(left.group_by("part").len().iter_rows())
+
+
+def _hashes(files: Files, digest: str) -> pl.DataFrame:
+    return read_index(files, digest).select(pl.col("row_id").hash(0).alias("key"), "row_hash")
 
 
 def _did(one: RestatedPart) -> str:

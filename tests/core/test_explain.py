@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from rich.console import Console
 
-from labelpress.cli.looking import print_explanation
+from labelpress.cli.looking import print_explanation, show_explanation
 from labelpress.decisions import Decision, decide
 from labelpress.errors import LabelpressError
 from labelpress.explain import NO_CODE, explain_row
@@ -157,3 +157,19 @@ def test_an_explanation_as_json_says_all(project, cluster):
     assert (said["row_id"], said["label"]) == ("b4", told.label)
     assert [vote["vote"] for vote in said["votes"]] == [vote.vote for vote in told.votes]
     assert {"code", "owner", "why"} <= set(said["votes"][0]["note"])
+
+
+def test_the_command_shows_who_votes_and_counts_who_does_not(project, cluster):
+    """With gate, end models and replay below; of a row without votes there is no table."""
+    project.print(cluster)
+    shown = []
+    for row in ("a1", "c4"):
+        out = Console(file=io.StringIO(), width=160)
+        show_explanation(str(project.path), row, None, out)
+        shown.append(out.file.getvalue())
+    assert "begging" in shown[0]
+    assert "3 other heuristics abstain." in shown[0]
+    assert "gate: passed" in shown[0]
+    assert "no end model was trained on this version" in shown[0]
+    assert "begging" not in shown[1]
+    assert "4 heuristics abstain." in shown[1]

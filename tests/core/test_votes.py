@@ -12,6 +12,7 @@ from labelpress.votes import (
     Patterns,
     count_patterns,
     draw_patterns,
+    find_patterns,
     merge_patterns,
     renew_patterns,
 )
@@ -85,3 +86,14 @@ def test_a_smaller_sample_is_part_of_a_larger():
     small, large = (draw_patterns(patterns, s, np.random.default_rng(1)) for s in (0.1, 0.2))
 
     assert set(small.votes[:, 0]) < set(large.votes[:, 0])
+
+
+def test_found_patterns_lead_back_to_rows():
+    """The first row of each pattern and how many have it, by first row; any width."""
+    rows = [[1, -1], [0, 2], [1, -1], [-1, -1], [0, 2], [1, -1]]
+    for times in (1, 40):  # 80 columns do not fit one word
+        first, counts = find_patterns(np.asfortranarray(np.tile(rows, times).astype(np.int8)))
+
+        assert first.tolist() == [0, 1, 3]
+        assert counts.tolist() == [3, 2, 1]
+    assert [a.tolist() for a in find_patterns(np.zeros((0, 2), dtype=np.int8))] == [[], []]

@@ -82,7 +82,8 @@ def show_explanation(uri: str, row: str, version: int | None, console: Console) 
     odds = f"odds of {explanation.explained_class}"
     for heading in ("heuristic", "vote", odds, "lift", "owner", "why"):
         table.add_column(heading)
-    for vote in explanation.votes:
+    telling = [vote for vote in explanation.votes if vote.vote or vote.remark]
+    for vote in telling:
         table.add_row(
             Text(vote.note.name),
             Text(vote.vote or "-"),
@@ -91,7 +92,10 @@ def show_explanation(uri: str, row: str, version: int | None, console: Console) 
             Text(vote.note.owner or ""),
             Text("; ".join(filter(None, (vote.note.why, vote.remark)))),
         )
-    console.print(table)
+    if telling:
+        console.print(table)
+    silent = len(explanation.votes) - len(telling)
+    console.print(f"{silent} {'other ' if telling else ''}heuristics abstain.", highlight=False)
     console.print(
         Text(
             f"By the label model {explanation.explained_class} has {explanation.without_votes:.3f} "
