@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from labelpress.base_rate import BaseRate
 from labelpress.classes import ABSTAIN, Classes
+from labelpress.diff.causes import Side
 from labelpress.environment import describe_difference, environment
 from labelpress.errors import LabelpressError
 from labelpress.gate import Verdict
 from labelpress.label_models import load
 from labelpress.manifest import read_answers, read_manifest
 from labelpress.row_place import find_row, say_where_else
-from labelpress.stages.vote import voting
 from labelpress.trained_models import TrainedOn, models_of
 from labelpress.vote_files import read_row_votes
 
@@ -125,7 +124,7 @@ def explain_row(store: Store, row_id: str, version: int | None = None) -> Explan
             f"{say_where_else(store, _manifests(store), row_id)}"
         )
     classes = Classes(manifest.classes)
-    prints = voting(manifest.heuristics)
+    prints = Side.of(manifest).fingerprints
     cells = manifest.cells[place.partition.digest]
     votes, gone = read_row_votes(store.files, cells, prints, place.position, classes)
     model = load(manifest.label_model)
@@ -144,7 +143,7 @@ def explain_row(store: Store, row_id: str, version: int | None = None) -> Explan
         origin=shown["origin"],
         probabilities=dict(zip(classes.names, shown["probabilities"], strict=False)),
         base_rate=dict(zip(classes.names, map(float, model.base_rate), strict=False)),
-        base_rate_source=BaseRate.from_json(manifest.base_rate).source,
+        base_rate_source=str(manifest.base_rate["source"]),
         explained_class=classes.names[target],
         by_votes=float(by_votes[target]),
         without_votes=float(silent[target]),

@@ -25,11 +25,12 @@ kind = heuristic(pl.col("text").str.contains("song"), label="ham")
 """
 
 
-@pytest.fixture(name="speech")
-def _speech(project):
-    """300 rows: on the islands "bloody" is friendly; only elsewhere is it spam."""
+@pytest.fixture(name="speech", scope="module")
+def _speech(tmp_path_factory, write_project, cluster):
+    """300 rows, printed twice: on the islands "bloody" is friendly; only elsewhere is it spam."""
+    project = write_project(tmp_path_factory.mktemp("bias") / "reviews")
     project.heuristics(SPEECH)
-    project.configure("budget = 6", "budget = 120")
+    project.configure("budget = 6", "budget = 300")
     gate = '[gate]\nmax_balance_gap = 1.0\n[slices]\nattributes = ["region", "id"]\n'
     gate += 'where = { few = "stars = 3" }\n'
     project.configure("[end_model.features]", gate + "[end_model.features]")
@@ -44,13 +45,13 @@ def _speech(project):
             rows.append((f"{number}-{i}", words, stars, "spam" if spam else "ham", region))
         schema = ["id", "text", "stars", "gold", "region"]
         project.write(part, pl.DataFrame(rows, schema=schema, orient="row"))
+    project.print(cluster)
+    assert project.print(cluster, "2026-03-09").version is not None
     return project
 
 
-def test_the_harmful_heuristic_and_its_slice_come_first(speech, cluster):
-    """With the gap, and the gap without it; after a second printing audits tell too."""
-    speech.print(cluster)
-    speech.print(cluster, "2026-03-09")
+def test_the_harmful_heuristic_and_its_slice_come_first(speech):
+    """With the gap, and the gap without it, and what the audits say."""
     worst = find_bias(speech.store).gaps[0]
 
     assert (worst.slice, worst.heuristic, worst.label) == ("region = islands", "rough", "spam")
@@ -60,17 +61,16 @@ def test_the_harmful_heuristic_and_its_slice_come_first(speech, cluster):
     assert "only by rough" in worst.sentence()
 
 
-def test_shares_are_those_of_the_labels_and_slices_add_up(speech, cluster):
+def test_shares_are_those_of_the_labels_and_slices_add_up(speech):
     """The values of an attribute, null among them, cover all rows."""
-    speech.print(cluster)
-    bias = find_bias(speech.store, declared=SlicesSettings(attributes=("region",)))
+    bias = find_bias(speech.store, 1, declared=SlicesSettings(attributes=("region",)))
     facts = {one.name: one for one in bias.slices}
 
     assert set(facts) == {f"region = {r}" for r in ("islands", "north", "south")} | {
         "region is null"
     }
     assert sum(one.rows for one in facts.values()) == 300
-    labels = pl.read_parquet(f"{speech.path}/store/labels/*/*.parquet")
+    labels = speech.store.labels.read(1).collect()
     source = pl.concat([speech.frame(f"day-{n}.parquet") for n in (1, 2, 3)])
     mine = labels.join(source, left_on="row_id", right_on="id").filter(region="north")
     spam = (mine["label"] == "spam").mean()
@@ -78,9 +78,8 @@ def test_shares_are_those_of_the_labels_and_slices_add_up(speech, cluster):
     assert facts["region = north"].labelled == mine["label"].count()
 
 
-def test_what_says_nothing_says_so(speech, cluster):
+def test_what_says_nothing_says_so(speech):
     """Three rows are too few, a hundred values are too many."""
-    speech.print(cluster)
     bias = find_bias(speech.store)
     few = next(one for one in bias.slices if one.name == "few")
 
@@ -97,9 +96,8 @@ def test_a_version_without_slices_says_how_to_declare_them(project, cluster):
         find_bias(project.store)
 
 
-def test_the_command_prints_both_ways(speech, cluster):
+def test_the_command_prints_both_ways(speech):
     """A table with sentences for people, and JSON with the same figures."""
-    speech.print(cluster)
     out = Console(file=io.StringIO(), width=200)
     show_bias(str(speech.path), None, out)
     plain = Console(file=io.StringIO(), width=200)

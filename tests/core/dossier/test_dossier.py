@@ -28,13 +28,20 @@ if TYPE_CHECKING:
     from labelpress.store import Store
 
 
-@pytest.fixture(name="audited")
-def _audited(project, cluster) -> Store:
+@pytest.fixture(name="project", scope="module")
+def _project(tmp_path_factory, write_project, cluster):
     """Two versions; the second has a report that names its only annotator."""
+    project = write_project(tmp_path_factory.mktemp("dossier") / "reviews")
     project.print(cluster)
     printed = project.print(cluster, "2026-03-09")
     page = b"<td>oracle</td>"
     project.store.files.write_bytes(f"{folder(printed.run.id)}/report.html", page)
+    return project
+
+
+@pytest.fixture(name="audited")
+def _audited(project) -> Store:
+    """The store of that project."""
     return project.store
 
 
@@ -88,7 +95,7 @@ def test_whatever_is_changed_is_named(audited):
     )
 
 
-def test_what_the_store_says_otherwise_is_named(audited, project):
+def test_what_the_store_says_otherwise_is_named(audited):
     """A decision that came later is a difference; so is another store."""
     files = make_dossier(audited)
     decide(audited.decisions, Decision("rollback", "ann", "wrong", label_version=2), batch="r")
