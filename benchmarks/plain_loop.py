@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 from distributed import Client
 
-from labelpress.asks import merge_candidates, pick_candidates
+from labelpress.candidates import merge_candidates, pick_candidates
 from labelpress.cluster import open_cluster
 from labelpress.heuristics import load_heuristics
 from labelpress.heuristics.casting import cast
@@ -33,8 +33,8 @@ from labelpress.votes import Patterns, count_patterns, draw_patterns, merge_patt
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from labelpress.asks import Candidates
     from labelpress.bundle import Bundle
+    from labelpress.candidates import Candidates
     from labelpress.classes import Classes
     from labelpress.heuristics import Heuristic
     from labelpress.labels import LabelCounts

@@ -19,13 +19,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from labelpress.asks import (
-    Candidates,
-    ExpertsSettings,
-    choose_asks,
-    merge_candidates,
-    pick_candidates,
-)
+from labelpress.asks import ExpertsSettings, choose_asks
+from labelpress.candidates import Candidates, merge_candidates, pick_candidates
 from labelpress.cluster import open_cluster
 
 OUT = Path(__file__).parent / "out" / "sampling.json"

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pytest
 
-from labelpress.asks import hash_texts
 from labelpress.cluster import Cluster, open_cluster
 from labelpress.project import read_project
-from labelpress.row_hash import hash_rows
+from labelpress.row_hash import hash_rows, hash_texts
 from labelpress.runs import open_run
 from labelpress.stages.answers import freeze_answers
 from labelpress.stages.ask import put_asks

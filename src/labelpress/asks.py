@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
@@ -15,6 +15,8 @@ from labelpress.wordings import first_of_each
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from labelpress.candidates import Candidates
 
 Stratum = Literal["audit", "anchor", "uncertain", "uncovered", "changed", "recheck"]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -59,186 +61,6 @@ class ExpertsSettings(BaseModel):
                 f"split: the shares sum to {sum(self.split.values()):.6g}; let them sum to 1"
             )
         return self
-
-
-CANDIDATES = pl.Schema(
-    {
-        "row_id": pl.String(),
-        "row_hash": pl.String(),
-        "part": pl.String(),
-        "partition": pl.String(),
-        "cohort": pl.String(),
-        "score": pl.Float64(),
-        "random": pl.Float64(),
-        "heuristic": pl.String(),
-        "wording": pl.String(),
-    }
-)
-"""
-What a partition sends for each stratum.
-
-`score` is smallest for the row most worth asking; `heuristic` is the one an anchor tells about.
-Rows of one `wording` are near-identical; it is null until the text has been read.
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Candidates:
-    """Rows of one or more partitions that may be asked; at most a few per stratum."""
-
-    audit: pl.DataFrame
-    """The rows with the smallest random numbers of each cohort."""
-    anchor: pl.DataFrame
-    """Rows on which a heuristic of little known precision votes, by random number."""
-    uncertain: pl.DataFrame
-    """The rows with the smallest margin between the two likeliest classes, of many patterns."""
-    doubtful: pl.DataFrame
-    """A random reservoir of the rows that have a margin, however large."""
-    uncovered: pl.DataFrame
-    """Rows on which no heuristic votes, by random number."""
-    changed: pl.DataFrame
-    """Rows whose label a held candidate would change, by random number."""
-    cohort_rows: Mapping[str, int]
-    """All rows, by cohort."""
-    anchor_rows: Mapping[str, int]
-    """Rows that may be asked for a heuristic's sake, by heuristic."""
-    doubtful_rows: int
-    uncovered_rows: int
-    changed_rows: int
-
-    @property
-    def chosen_by_content(self) -> tuple[pl.DataFrame, ...]:
-        """The strata that are not audits, of which near-identical rows are asked once."""
-        return self.anchor, self.uncertain, self.doubtful, self.uncovered, self.changed
-
-    def worded(self, wordings: pl.DataFrame) -> Candidates:
-        """Add the wordings of rows, columns part, row_id and wording."""
-
-        def add(rows: pl.DataFrame) -> pl.DataFrame:
-            key = ["part", "row_id"]
-            known = rows.drop("wording").join(wordings, on=key, how="left", maintain_order="left")
-            return known.select(CANDIDATES.names())
-
-        anchor, uncertain, doubtful, uncovered, changed = map(add, self.chosen_by_content)
-        return replace(
-            self,
-            audit=add(self.audit),
-            anchor=anchor,
-            uncertain=uncertain,
-            doubtful=doubtful,
-            uncovered=uncovered,
-            changed=changed,
-        )
-
-
-def pick_candidates(rows: pl.DataFrame, limit: int) -> Candidates:
-    """
-    Reduce the rows of one partition to those that may be asked.
-
-    `rows` has the columns row_id and row_hash as the row index has them, part, partition, cohort,
-    random, margin (distance between the two likeliest classes), n_votes, heuristic (the least known
-    of those that vote here; null where all are known), changed (bool) and askable (bool; false
-    where the row was asked already or belongs to the test set). At most `limit` rows are kept per
-    stratum and, for audits, per cohort; of each heuristic, `limit` anchors.
-    """
-    askable = rows.filter(pl.col("askable"))
-
-    def best(frame: pl.DataFrame, score: str) -> pl.DataFrame:
-        scored = frame.with_columns(pl.col(score).cast(pl.Float64).alias("score"))
-        order = ["score", "random", "row_id"]
-        # not a sort of all rows for the sake of a hundred
-        return _spelt(scored.bottom_k(limit, by=order).sort(order))
-
-    cohorts = askable.partition_by("cohort", maintain_order=True)
-    uncovered = pl.col("n_votes") == 0
-    sizes = rows.group_by("cohort").len().sort("cohort")
-    anchors = askable.filter(pl.col("heuristic").is_not_null())
-    doubtful = askable.filter(~uncovered & (pl.col("margin") < 1))
-    return Candidates(
-        audit=pl.concat([CANDIDATES.to_frame(), *(best(rows, "random") for rows in cohorts)]),
-        anchor=pl.concat(
-            [
-                CANDIDATES.to_frame(),
-                *(best(rows, "random") for rows in anchors.partition_by("heuristic")),
-            ]
-        ).sort("heuristic", "random", "row_id"),
-        uncertain=_spelt(_diverse(doubtful.with_columns(score="margin"), limit)),
-        doubtful=best(doubtful, "random"),
-        uncovered=best(askable.filter(uncovered), "random"),
-        changed=best(askable.filter(pl.col("changed")), "random"),
-        cohort_rows=dict(sizes.iter_rows()),
-        anchor_rows=dict(anchors.group_by("heuristic").len().sort("heuristic").iter_rows()),
-        doubtful_rows=doubtful.height,
-        uncovered_rows=rows.filter(uncovered).height,
-        changed_rows=rows.filter(pl.col("changed")).height,
-    )
-
-
-def _spelt(rows: pl.DataFrame) -> pl.DataFrame:
-    hashes = pl.Series("row_hash", hash_texts(rows["row_hash"]), dtype=pl.String)
-    wording = pl.lit(None, pl.String).alias("wording")
-    spelt = rows.with_columns(pl.col("row_id").cast(pl.String), hashes, wording)
-    return spelt.select(CANDIDATES.names())
-
-
-def _diverse(rows: pl.DataFrame, limit: int) -> pl.DataFrame:
-    """
-    Return at most `limit` rows with small scores, first one of each score, then a second of each.
-
-    Rows with the same votes have the same margin, so this is one row of each vote pattern: a
-    thousand rows that the same two heuristics dispute are not asked in place of all other doubts.
-    """
-    scores = rows["score"].round(12)
-    closest = scores.unique().bottom_k(limit)
-    near = rows.filter(scores.is_in(closest.implode())).with_columns(pl.col("score").round(12))
-    # in two steps, as the first bounds what the second sorts
-    few = [same.bottom_k(limit, by=["random", "row_id"]) for same in near.partition_by("score")]
-    if not few:
-        return rows.head(0)
-    ranked = pl.concat(few).sort("score", "random", "row_id")
-    turn = pl.int_range(pl.len()).over("score").alias("_turn")
-    chosen = ranked.with_columns(turn).sort("_turn", "score", "random", "row_id").head(limit)
-    return chosen.drop("_turn")
-
-
-def hash_texts(hashes: pl.Series) -> list[str]:
-    """Return row hashes as text of 16 hexadecimal digits, as asks and answers carry them."""
-    return [f"{value:016x}" for value in hashes.to_list()]
-
-
-def merge_candidates(parts: list[Candidates], limit: int) -> Candidates:
-    """Join what the partitions sent, keeping the best `limit` of each stratum."""
-
-    def best(name: str) -> pl.DataFrame:
-        frames: list[pl.DataFrame] = [getattr(part, name) for part in parts]
-        return pl.concat(frames).sort("score", "random", "row_id").head(limit)
-
-    audits = pl.concat([part.audit for part in parts]).sort("random", "row_id")
-    return Candidates(
-        audit=audits.group_by("cohort", maintain_order=True).head(limit).select(CANDIDATES.names()),
-        anchor=pl.concat([part.anchor for part in parts])
-        .sort("heuristic", "random", "row_id")
-        .group_by("heuristic", maintain_order=True)
-        .head(limit)
-        .select(CANDIDATES.names()),
-        uncertain=_diverse(pl.concat([part.uncertain for part in parts]), limit),
-        doubtful=best("doubtful"),
-        uncovered=best("uncovered"),
-        changed=best("changed"),
-        cohort_rows=_add_up([part.cohort_rows for part in parts]),
-        anchor_rows=_add_up([part.anchor_rows for part in parts]),
-        doubtful_rows=sum(part.doubtful_rows for part in parts),
-        uncovered_rows=sum(part.uncovered_rows for part in parts),
-        changed_rows=sum(part.changed_rows for part in parts),
-    )
-
-
-def _add_up(parts: list[Mapping[str, int]]) -> dict[str, int]:
-    total: dict[str, int] = {}
-    for part in parts:
-        for name, rows in part.items():
-            total[name] = total.get(name, 0) + rows
-    return dict(sorted(total.items()))
 
 
 def top_up(

@@ -100,3 +100,8 @@ def _mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return values ^ (values >> np.uint64(31))
+
+
+def hash_texts(hashes: pl.Series) -> list[str]:
+    """Return row hashes as text of 16 hexadecimal digits, as asks and answers carry them."""
+    return [f"{value:016x}" for value in hashes.to_list()]

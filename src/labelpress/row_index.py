@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from labelpress.asks import hash_texts
 from labelpress.errors import SourceError
-from labelpress.row_hash import hash_rows
+from labelpress.row_hash import hash_rows, hash_texts
 from labelpress.sources.reading import read_rows
 from labelpress.vote_files import ROWS_FILE, folder
 

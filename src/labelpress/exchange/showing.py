@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from labelpress.answers import open_asks
-from labelpress.asks import hash_texts
 from labelpress.errors import ProjectError, did_you_mean
 from labelpress.partitions import file_of
-from labelpress.row_hash import hash_rows
+from labelpress.row_hash import hash_rows, hash_texts
 from labelpress.sources.listing import list_source
 from labelpress.sources.reading import read_footer, read_rows
 

@@ -10,21 +10,12 @@ import numpy as np
 import polars as pl
 
 from labelpress.answers import answers_awaited, open_asks
-from labelpress.asks import (
-    CANDIDATES,
-    affordable,
-    ask_id,
-    choose_asks,
-    hash_texts,
-    merge_candidates,
-    pick_candidates,
-    recheck_count,
-    within_budget,
-)
+from labelpress.asks import affordable, ask_id, choose_asks, recheck_count, within_budget
+from labelpress.candidates import CANDIDATES, merge_candidates, pick_candidates
 from labelpress.cross_fit import FEWEST_ANSWERS, cross_predict
 from labelpress.label_models.fitting import fit_patterns
 from labelpress.manifest import read_answers
-from labelpress.row_hash import random_numbers
+from labelpress.row_hash import hash_texts, random_numbers
 from labelpress.row_index import read_index
 from labelpress.sources.reading import read_rows
 from labelpress.stages.fit import as_answered, vote_matrix
@@ -40,7 +31,7 @@ from labelpress.wordings import wordings
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from labelpress.asks import Candidates
+    from labelpress.candidates import Candidates
     from labelpress.classes import Classes
     from labelpress.cluster import Cluster
     from labelpress.label_models import Answered, LabelModel

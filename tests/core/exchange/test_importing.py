@@ -11,11 +11,10 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from labelpress.asks import hash_texts
 from labelpress.cli import app
 from labelpress.exchange.lines import gather, read_lines
 from labelpress.exchange.taking import take_answers
-from labelpress.row_hash import hash_rows
+from labelpress.row_hash import hash_rows, hash_texts
 from labelpress.store import open_project_store
 from labelpress.tables.schemas import ASKS
 
