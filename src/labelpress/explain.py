@@ -155,7 +155,7 @@ def explain_row(store: Store, row_id: str, version: int | None = None) -> Explan
         part=place.partition.part,
         verdict=Verdict.from_json(manifest.verdict),
         decided=_decided(decisions, found),
-        models=models_of(decisions, found.version),
+        models=_models(decisions, found),
         environment=manifest.environment,
         missing=missing,
         replayed=f"not replayed: {' '.join(missing)}"
@@ -274,6 +274,14 @@ def _answers_of(store: Store, manifest: Manifest, row_id: str) -> tuple[GivenAns
         )
         for answer in answers.sort("answered").iter_rows(named=True)
     )
+
+
+def _models(decisions: pl.DataFrame, version: LabelVersion) -> tuple[TrainedOn, ...]:
+    """Return the end models of a version; a rollback brought back those of the one it restored."""
+    models = models_of(decisions, version.version)
+    if "restored" in version.meta:
+        models = (*models_of(decisions, int(version.meta["restored"])), *models)
+    return models
 
 
 def _decided(decisions: pl.DataFrame, version: LabelVersion) -> tuple[str, ...]:

@@ -121,6 +121,15 @@ def test_gate_decisions_and_models_of_the_version_are_told(project, cluster):
     ]
 
 
+def test_a_version_that_was_brought_back_has_the_models_of_the_one_it_was(project, cluster):
+    """A rollback is a version of its own, whose labels others have learnt from."""
+    first = project.print(cluster).version.version
+    project.print(cluster, "2026-03-09")
+    decide(project.store.decisions, Decision("champion", "x", "y", first, None, "3"), batch="m")
+    back = project.store.labels.restore(first, "wrong", "ann")
+    assert [m.model for m in explain_row(project.store, "a1", back.version).models] == ["3"]
+
+
 def test_other_bits_are_told_from_another_environment(project, cluster):
     """Within a millionth the label holds; the versions that differ are named."""
     printed = project.print(cluster)

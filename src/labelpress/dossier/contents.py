@@ -13,6 +13,7 @@ from labelpress.bias.report import find_bias
 from labelpress.diff.versions import diff_versions
 from labelpress.dossier.pseudonyms import Pseudonyms
 from labelpress.errors import LabelpressError
+from labelpress.exchange.ask_files import harmless
 from labelpress.manifest import folder, read_answers, read_manifest
 from labelpress.profit import weigh_heuristics
 from labelpress.trained_models import models_of
@@ -189,7 +190,9 @@ def _answers(one: _Version) -> bytes:
         pl.when("reserved").then(pl.lit("certifies")).otherwise(pl.lit("teaches")).alias("counts"),
         "propensity",
     )
-    return lines.sort("row_id", "answered", "annotator").write_csv().encode()
+    ordered = lines.sort("row_id", "answered", "annotator")
+    free = [harmless(name) for name in ("row_id", "annotator", "rationale")]
+    return ordered.with_columns(free).write_csv().encode()
 
 
 def _decided(one: _Version) -> dict[str, bytes]:

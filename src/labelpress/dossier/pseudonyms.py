@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING
@@ -34,9 +35,9 @@ class Pseudonyms:
         return self.by_name.get(name, "annotator-unknown") if self.by_name else name
 
     def in_text(self, text: str) -> str:
-        """Replace every name in a text."""
+        """Replace every name that stands in a text as words of its own."""
         for name in sorted(self.by_name, key=len, reverse=True):
-            text = text.replace(name, self.by_name[name])
+            text = _whole(name).sub(self.by_name[name], text)
         return text
 
     def in_page(self, page: bytes) -> bytes | None:
@@ -44,4 +45,9 @@ class Pseudonyms:
         text = page.decode()
         for name, pseudonym in self.by_name.items():
             text = text.replace(f">{escape(name)}<", f">{pseudonym}<")
-        return None if any(escape(name) in text for name in self.by_name) else text.encode()
+        told = any(_whole(escape(name)).search(text) for name in self.by_name)
+        return None if told else text.encode()
+
+
+def _whole(name: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<!\w){re.escape(name)}(?!\w)")

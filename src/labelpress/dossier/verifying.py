@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from labelpress.store import Store
 
 ZIP = ".zip"
+_NEEDED = ("about.json", "gate.json", "heuristics.json", "label_model.json", "surface.json")
+"""No dossier is without these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,10 @@ def verify(files: dict[str, bytes]) -> Verified:
     """Check a dossier by itself."""
     faults = _sums(files)
     if not faults:
-        faults = _figures(files)
+        try:
+            faults = _figures(files)
+        except (ValueError, KeyError, TypeError, LabelpressError) as error:
+            faults = [f"It cannot be read: {type(error).__name__}: {error}."]
     return Verified(hashlib.sha256(files[SUMS]).hexdigest(), len(files), tuple(faults))
 
 
@@ -86,7 +91,7 @@ def _sums(files: dict[str, bytes]) -> list[str]:
         digest, _, name = line.partition("  ")
         stated[name] = digest
     faults = []
-    for name in sorted({*stated, *files} - {SUMS}):
+    for name in sorted({*stated, *files, *_NEEDED} - {SUMS}):
         if name not in files:
             faults.append(f"{name} is missing.")
         elif name not in stated:

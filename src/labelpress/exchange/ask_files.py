@@ -34,7 +34,7 @@ def ask_file(shown: Shown, classes: Classes, file_format: FileFormat) -> bytes:
     if file_format == "jsonl":
         return "".join(map(_json_line, frame.iter_rows(named=True))).encode()
     buffer = io.BytesIO()
-    frame.with_columns(_harmless(name) for name in _texts(shown.columns)).write_csv(buffer)
+    frame.with_columns(harmless(name) for name in _texts(shown.columns)).write_csv(buffer)
     return buffer.getvalue()
 
 
@@ -57,7 +57,7 @@ def _texts(columns: pl.DataFrame) -> list[str]:
     return [name for name, dtype in columns.schema.items() if dtype == pl.String]
 
 
-def _harmless(name: str) -> pl.Expr:
+def harmless(name: str) -> pl.Expr:
     """Keep a spreadsheet from running what a source text says: a leading quote makes it text."""
     text = pl.col(name)
     runs = text.str.contains(r"^[=+\-@\t\r]")

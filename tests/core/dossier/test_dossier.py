@@ -87,6 +87,11 @@ def test_whatever_is_changed_is_named(audited):
         "answers.csv was changed: its checksum is another one.",
     )
     assert verify(taken).faults == ("gate.json is missing.",)
+    bare = {n: c for n, c in taken.items() if n != SUMS}
+    assert verify(bare | {SUMS: checksums(bare)}).faults == ("gate.json is missing.",)
+    damaged = bare | {"gate.json": b"{"}
+    said = verify(damaged | {SUMS: checksums(damaged)}).faults[0]
+    assert said.startswith("It cannot be read: JSONDecodeError")
     assert verify(files | {"more.txt": b""}).faults == (
         "more.txt does not belong to the dossier: it has no checksum.",
     )
@@ -123,6 +128,7 @@ def test_a_report_that_tells_a_name_elsewhere_is_left_out():
     names = Pseudonyms.of(["ann", "ann b."], "key")
 
     assert names.in_page(b"<p>said ann</p>") is None
+    assert names.in_page(b"<p>annual planning</p>") == b"<p>annual planning</p>"
     assert "ann b." not in names.in_text("ann b. and ann say")
     assert sorted(names.by_name.values()) == ["annotator-1", "annotator-2"]
 
