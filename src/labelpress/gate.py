@@ -176,8 +176,15 @@ def _churn(evidence: Evidence, settings: GateSettings) -> Check:
     sentence = (
         f"{evidence.changed_rows} of {evidence.common_rows} known rows would change their label "
         f"without a new answer ({churn:.1%}; {settings.max_churn:.1%} is allowed)."
+        f"{_largest_causes(evidence)}"
     )
     return _limited("churn", churn, settings.max_churn, sentence)
+
+
+def _largest_causes(evidence: Evidence) -> str:
+    """Say what most of the changes come from; empty where there are none."""
+    named = [f"{one.cause} {one.of_churn:.0%}" for one in (evidence.causes or ())[:3]]
+    return f" Of all changes: {', '.join(named)}." if named else ""
 
 
 def _causes(evidence: Evidence, settings: GateSettings) -> Sequence[Check]:

@@ -107,8 +107,11 @@ def test_a_limit_for_one_cause_holds_the_run(project, cluster, printed):
     """The gate names the cause."""
     project.configure("max_churn = 1.0", "max_churn = 1.0\nmax_cause_churn = { heuristic = 0.2 }")
     project.edit('["subscribe", "my channel"]', '["nothing like it"]')
-    held = project.print(cluster, "2026-03-09").gated.held
+    gated = project.print(cluster, "2026-03-09").gated
+    held, verdict = gated.held, gated.verdict
 
+    checks = {check.name: check.sentence for check in verdict.checks}
+    assert checks["churn"].endswith("Of all changes: heuristic begging 100%.")
     assert len(held) == 1
     assert "by one cause, heuristic begging (25.0%; 20.0% is allowed)" in held[0]
 
