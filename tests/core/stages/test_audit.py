@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from string import ascii_letters
+
 import pytest
 
 from labelpress.certify import Certificate
@@ -13,8 +15,10 @@ def _large(project):
     """Let the small project have 120 rows, some of them labelled wrongly, and a large budget."""
     for part in range(3):
         rows = [
-            (f"{part}-{i}", "please subscribe" if i % 2 else "nice", i % 5, gold)
+            # each in words of its own: near-identical rows would be asked once
+            (f"{part}-{i}", f"{'please subscribe' if i % 2 else 'nice'} {word}", i % 5, gold)
             for i in range(40)
+            for word in ["abc"[part] + ascii_letters[i]]
             for gold in ["spam" if i % 2 == (i % 7 != 0) else "ham"]
         ]
         project.write(f"day-{part + 1}.parquet", rows)
