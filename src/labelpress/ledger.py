@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -87,6 +86,8 @@ class Entry:
     usd: float
     basis: Basis
     counted_as: CountedAs = "spent"
+    stratum: str | None = None
+    """Of answers: why they were asked for."""
 
 
 def compute_entries(
@@ -147,31 +148,29 @@ def expert_entries(
     """
     Price answers: minutes as measured or declared, else the project's seconds per answer.
 
-    `answers` has the columns `seconds` (null where nobody measured), `seconds_source` and `rework`
-    (bool): whether an answer was looked at for a second time.
+    `answers` has the columns `seconds` (null where nobody measured), `seconds_source` and
+    `stratum`: why they were asked for, `recheck` where it was for the second time. One row for the
+    minutes and one for the number of answers, per stratum and basis.
     """
-    entries = []
-    known = answers.with_columns(
-        pl.when(pl.col("seconds").is_null())
-        .then(pl.lit("modelled"))
-        .otherwise(pl.col("seconds_source"))
-        .alias("basis"),
-        pl.col("seconds").fill_null(seconds_per_answer),
+    modelled = pl.col("seconds").is_null()
+    sums = (
+        answers.select(
+            "stratum",
+            basis=pl.when(modelled).then(pl.lit("modelled")).otherwise("seconds_source"),
+            seconds=pl.col("seconds").fill_null(seconds_per_answer),
+        )
+        .group_by("stratum", "basis")
+        .agg(pl.len(), pl.col("seconds").sum())
+        .sort("stratum", "basis")
     )
-    bases: tuple[Basis, ...] = ("measured", "declared", "modelled")
-    for (rework, what), basis in itertools.product(
-        ((False, PAID_TO_EXPERTS[0]), (True, PAID_TO_EXPERTS[1])), bases
-    ):
-        chosen = (pl.col("basis") == basis) & (pl.col("rework") == rework)
-        seconds = known.filter(chosen)["seconds"]
-        if seconds.len() == 0:
-            continue
-        total = float(seconds.sum())
-        usd = total * rates.expert_usd_per_hour / SECONDS_PER_HOUR
+    entries = []
+    for stratum, basis, number, seconds in sums.iter_rows():
+        what = PAID_TO_EXPERTS[stratum == "recheck"]
+        usd = seconds * rates.expert_usd_per_hour / SECONDS_PER_HOUR
         common = (run, period, printing, "answers", None)
         entries += [
-            Entry(*common, "answers", float(seconds.len()), "answers", 0.0, basis),
-            Entry(*common, what, total / 60, "min", usd, basis),
+            Entry(*common, "answers", float(number), "answers", 0.0, basis, stratum=stratum),
+            Entry(*common, what, seconds / 60, "min", usd, basis, stratum=stratum),
         ]
     return tuple(entries)
 
@@ -209,6 +208,7 @@ def to_frame(entries: Iterable[Entry], booked: datetime) -> pl.DataFrame:
         pl.col("printing").cast(pl.Int32),
         pl.col("heuristic").cast(pl.String),
         pl.col("stage").cast(pl.String),
+        pl.col("stratum").cast(pl.String),
     )
 
 

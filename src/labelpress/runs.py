@@ -157,11 +157,6 @@ def run_ids(store: Store) -> tuple[str, ...]:
     return store.files.names("runs")
 
 
-def period_of_run(run: str) -> str:
-    """Return the period that a run id names."""
-    return run.rpartition("-")[0]
-
-
 def open_candidate(project: Project, held_run: str, *, flow_run: str = "", link: str = "") -> Run:
     """
     Open the run of a held candidate, so that a person can publish it.

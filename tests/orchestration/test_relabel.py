@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from html import escape
+
 import polars as pl
 import pytest
 from mlflow import MlflowClient
@@ -11,8 +14,10 @@ from flows.promote import promote
 from flows.relabel import relabel
 from flows.rollback import lift, rollback
 from labelpress import read_labels
+from labelpress.amounts import usd_text
 from labelpress.errors import PublicationRefusedError, TrackingError
 from labelpress.ledger import STAGES, sum_costs
+from labelpress.summary import cost_metrics
 
 FIRST, SECOND, THIRD = "2026-03-02", "2026-03-09", "2026-03-16"
 NEW_DAY = [
@@ -47,6 +52,18 @@ def _runs(project):
 def _printings(project):
     _, runs = _runs(project)
     return [run for run in runs if run.data.tags.get("labelpress.kind") != "ledger"]
+
+
+def _ask_again(project, number):
+    """Put rows before the oracle a second time, as the recheck stratum does."""
+    store = project.store
+    again = store.asks.read().head(number).with_columns(
+        ask_id=pl.format("{}-again", "ask_id"),
+        stratum=pl.lit("recheck"),
+        expires=pl.lit(datetime.now(UTC) + timedelta(days=28)),
+    )
+    assert again.height == number
+    store.asks.append(again, batch="again")
 
 
 class TestPeriods:
@@ -273,19 +290,38 @@ class TestRecord:
         client, _ = _runs(project)
         assert len(client.search_model_versions("name = 'reviews'")) == 2
 
-    def test_ledger_and_mlflow_agree(self, project, run_flow):
-        """To the cent, and the ledger run has one point per period."""
+    def test_ledger_mlflow_and_report_agree(self, project, run_flow):
+        """To the cent, over two periods with rework and reuse, at a dollar per CPU second."""
+        project.configure(
+            "[experts]", "[costs]\ncore_usd_per_hour = 3600\n[gate]\nmax_churn = 1.0\n[experts]"
+        )
         run_flow(FIRST)
+        _ask_again(project, 2)
+        project.write("day-4.parquet", NEW_DAY)
         run_flow(SECOND)
 
+        booked = project.store.ledger.read()
         client, runs = _runs(project)
         ledger = next(run for run in runs if run.data.tags.get("labelpress.kind") == "ledger")
-        history = client.get_metric_history(ledger.info.run_id, "cost.expert_usd")
-        by_step = {point.step: point.value for point in history}
-        booked = project.store.ledger.read()
+        printings = {run.data.tags["labelpress.period"]: run for run in _printings(project)}
+        assert booked.filter(pl.col("what") == "rework")["quantity"].to_list() == [2 * 20 / 60]
+        so_far = 0.0
         for step, period in enumerate((FIRST, SECOND), start=1):
             costs = sum_costs(booked.filter(pl.col("period") == period))
-            assert by_step[step] == pytest.approx(costs.expert_usd, abs=0.005)
+            so_far += costs.total_usd
+            expected = cost_metrics(costs, so_far)
+            metrics = printings[period].data.metrics
+            page = project.store.files.read_bytes(
+                f"runs/{printings[period].data.tags['labelpress.run']}/report.html"
+            ).decode()
+            for name, usd in expected.items():
+                assert metrics[name] == pytest.approx(usd, abs=0.005), (period, name)
+                points = client.get_metric_history(ledger.info.run_id, name)
+                drawn = [point.value for point in points if point.step == step]
+                assert drawn == [pytest.approx(usd, abs=0.005)], (period, name)
+                assert escape(usd_text(usd)) in page, (period, name)
+        assert sum_costs(booked).saved_usd > 0
+        assert sum_costs(booked).compute_usd > 1
 
     def test_a_server_that_is_down_is_said_first(self, project, run_flow):
         """Before anything is computed."""

@@ -8,24 +8,16 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from labelpress.booking import book
 from labelpress.drafts import Draft, send_drafts, write_draft
 from labelpress.errors import TrackingError
 from labelpress.gate import Verdict
-from labelpress.ledger import (
-    STAGES,
-    baseline_entry,
-    compute_entries,
-    expert_entries,
-    sum_costs,
-    to_frame,
-)
+from labelpress.ledger import sum_costs
 from labelpress.manifest import folder
 from labelpress.report import render_report
-from labelpress.runs import period_of_run, read_spend, run_ids
 from labelpress.stages.train import run_tags
 from labelpress.stopping import stopping_sentence
 from labelpress.summary import Summary, cost_metrics, markdown, metrics, summarise
-from labelpress.tables.schemas import LEDGER
 from labelpress.tracking import TrackedData
 
 if TYPE_CHECKING:
@@ -33,11 +25,8 @@ if TYPE_CHECKING:
     from labelpress.runs import Run
     from labelpress.stages.promote import Promotion
     from labelpress.stages.train import Trained
-    from labelpress.store import Store
     from labelpress.tables.publication import LabelVersion
     from labelpress.tracking import Tracking
-
-EXPERT_BATCH = "expert-answers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,71 +159,6 @@ def _write_files(run: Run, manifest: Manifest, report: str) -> dict[str, str]:
     for name, text in content.items():
         run.store.files.write_bytes(places[name], text.encode())
     return places
-
-
-def book(run: Run, manifest: Manifest) -> None:
-    """Book every stage of every run that is not yet in the ledger, and every answer, once."""
-    rates = run.project.settings.costs
-    booked = set(run.store.ledger.read().select("run", "stage").unique().iter_rows())
-    for other in run_ids(run.store):
-        # The record stage is the last: a run that has it in the ledger has nothing left to book.
-        if (other, "record") not in booked:
-            _book_run(run.store, other, run, manifest)
-    now = datetime.now(UTC)
-    experts = run.project.settings.experts
-    answers_version = run.store.answers.version()
-    ledger = run.store.ledger
-    if answers_version is not None and not ledger.has(EXPERT_BATCH, answers_version + 1):
-        again = run.store.asks.read().filter(pl.col("stratum") == "recheck")["ask_id"]
-        fresh = _unbooked_answers(run, answers_version).with_columns(
-            pl.col("ask_id").is_in(again.implode()).alias("rework")
-        )
-        entries = expert_entries(
-            manifest.run,
-            manifest.period,
-            manifest.printing,
-            fresh,
-            rates,
-            experts.seconds_per_answer,
-        )
-        # Delta counts versions from 0, and a batch number of 0 cannot be told from none.
-        frame = to_frame(entries, now) if entries else LEDGER.to_frame()
-        ledger.append(frame, EXPERT_BATCH, answers_version + 1)
-    fresh_rows = sum(entry.change.new for entry in manifest.entries)
-    if manifest.base_version is None:
-        fresh_rows = manifest.rows
-    entry = baseline_entry(
-        manifest.run,
-        manifest.period,
-        manifest.printing,
-        fresh_rows,
-        rates,
-        experts.seconds_per_answer,
-    )
-    if fresh_rows:
-        ledger.append(to_frame([entry], now), f"hand:{manifest.run}")
-
-
-def _book_run(store: Store, other: str, run: Run, manifest: Manifest) -> None:
-    for stage in STAGES:
-        spend = read_spend(store, other, stage)
-        batch = f"spend:{other}:{stage}"
-        if spend is None or store.ledger.has(batch):
-            continue
-        printing = manifest.printing if other in {manifest.run, run.id} else None
-        entries = compute_entries(
-            other, period_of_run(other), printing, spend, run.project.settings.costs
-        )
-        store.ledger.append(to_frame(entries, datetime.now(UTC)), batch)
-
-
-def _unbooked_answers(run: Run, answers_version: int) -> pl.DataFrame:
-    booked = run.store.ledger.last(EXPERT_BATCH)
-    answers = run.store.answers.read(answers_version)
-    if booked is None:
-        return answers
-    before = run.store.answers.read(booked - 1)
-    return answers.join(before, on=["ask_id", "annotator", "imported"], how="anti")
 
 
 def _tracked_data(

@@ -47,10 +47,11 @@ ANSWERS = pl.Schema(
 LEDGER = pl.Schema(
     {
         "run": pl.String(),
-        "period": pl.String(),
+        "period": pl.String(),  # the one in whose books it stands
         "printing": pl.Int32(),  # null: nothing was printed
         "stage": pl.String(),
         "heuristic": pl.String(),  # null: the whole stage
+        "stratum": pl.String(),  # of answers: why they were asked for
         "what": pl.String(),
         "quantity": pl.Float64(),
         "unit": pl.String(),
