@@ -57,10 +57,14 @@ def _printings(project):
 def _ask_again(project, number):
     """Put rows before the oracle a second time, as the recheck stratum does."""
     store = project.store
-    again = store.asks.read().head(number).with_columns(
-        ask_id=pl.format("{}-again", "ask_id"),
-        stratum=pl.lit("recheck"),
-        expires=pl.lit(datetime.now(UTC) + timedelta(days=28)),
+    again = (
+        store.asks.read()
+        .head(number)
+        .with_columns(
+            ask_id=pl.format("{}-again", "ask_id"),
+            stratum=pl.lit("recheck"),
+            expires=pl.lit(datetime.now(UTC) + timedelta(days=28)),
+        )
     )
     assert again.height == number
     store.asks.append(again, batch="again")
