@@ -25,8 +25,11 @@ from labelpress.manifest import folder, read_manifest
 from labelpress.project import read_project
 from labelpress.store import Store
 from labelpress.summary import accuracy_text
+from labelpress.tracking import Tracking
 
 FOLDER = Path(__file__).parent / "tumour"
+MLFLOW_ADDRESS = "http://127.0.0.1:5000"
+"""Where `make ui` shows MLflow."""
 console = Console(width=140)
 
 
@@ -46,15 +49,26 @@ def main() -> None:
     console.print(history(store))
     console.print(f"{time.perf_counter() - started:.0f} s.", highlight=False)
     last = store.labels.versions()[-1]
+    report = Path(store.files.join(folder(last.run))) / "report.html"
+    chart = Tracking(project.tracking_uri, project.name).chart(MLFLOW_ADDRESS)
     console.print(
+        "The experts' answers are simulated: an oracle read the gold column. By that column "
+        f"{right_by_gold(store):.1%} of the last\nversion's labels are right; certified are those "
+        "that programs gave, before answers replaced some.\n\n"
         f"labels   {store.files.join('labels')}  (Delta; labelpress.read_labels reads it)\n"
-        f"report   {store.files.join(folder(last.run))}/report.html\n"
-        f"MLflow   {project.tracking_uri}\n"
-        "`make ui` opens the Prefect and MLflow pages. The experts' answers are simulated: an "
-        "oracle read the gold column.",
+        f"report   {report.as_uri()}\n"
+        f"MLflow   {chart}\n"
+        "         the cost of every period as a chart, while `make ui` runs",
         highlight=False,
         soft_wrap=True,
     )
+
+
+def right_by_gold(store: Store) -> float:
+    """Return the share of the published labels that the gold column bears out."""
+    gold = pl.read_parquet(FOLDER / "data").select(row_id="case_id", gold="gold")
+    labels = store.labels.read().collect().join(gold, on="row_id").drop_nulls("label")
+    return labels.select((pl.col("label") == pl.col("gold")).mean()).item()
 
 
 def history(store: Store) -> Table:

@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 from prefect import flow
 from pydantic import Field
 
+from labelpress.blocks import open_project
 from labelpress.dossier.contents import make_dossier
 from labelpress.dossier.verifying import verify, write_dossier
-from labelpress.project import read_project
 from labelpress.store import Store
 
 Version = Annotated[int, Field(ge=0)]
@@ -32,7 +32,7 @@ def audit(
         annotators: named, or pseudonyms to number them; a report that names them is then left out.
 
     """
-    opened = read_project(project)
+    opened = open_project(project)
     options = dict(opened.settings.store.storage_options)
     store = Store(opened.store_uri, options)
     found = store.labels.find(version or None)

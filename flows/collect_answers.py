@@ -8,7 +8,7 @@ from prefect import flow
 from prefect.states import Completed
 
 import tasks.exchange
-from labelpress.project import read_project
+from labelpress.blocks import open_project
 from labelpress.store import open_project_store
 
 
@@ -24,7 +24,7 @@ def collect_answers(project: str) -> Any:
         project: Folder of the project, or any fsspec URI.
 
     """
-    opened = read_project(project)
+    opened = open_project(project)
     store = open_project_store(opened)
     brought = tasks.exchange.bring_in_files(opened, store)
     written = tasks.exchange.put_out_files(opened, store)

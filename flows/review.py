@@ -13,9 +13,10 @@ from prefect.states import Completed
 from pydantic import ConfigDict, Field, create_model
 
 import tasks.review
+from labelpress.blocks import open_project
 from labelpress.exchange.form import form_fields
 from labelpress.exchange.showing import Shown
-from labelpress.project import Project, read_project
+from labelpress.project import Project
 from labelpress.store import Store, open_project_store
 
 Rows = Annotated[int, Field(ge=1, le=20)]
@@ -45,7 +46,7 @@ def review(project: str, who: str = "", rows: Rows = 20, minutes: Minutes = 0) -
         minutes: How long the form waits; 0 means for as long as it takes.
 
     """
-    opened = read_project(project)
+    opened = open_project(project)
     store = open_project_store(opened)
     shown = tasks.review.show(opened, store, rows, who, _asked_at())
     if shown.asks.height == 0:

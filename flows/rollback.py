@@ -7,9 +7,11 @@ from typing import Annotated
 from prefect import flow
 from pydantic import Field
 
+from labelpress.announcements import announce_published
+from labelpress.blocks import open_project
 from labelpress.decisions import Decision, decide
-from labelpress.project import read_project
-from labelpress.store import Store, open_store
+from labelpress.events import one_at_a_time
+from labelpress.store import Store, open_project_store
 from labelpress.tables.publication import LabelVersion
 
 Text = Annotated[str, Field(min_length=1)]
@@ -28,10 +30,18 @@ def rollback(project: str, version: Version, who: Text, why: Text) -> LabelVersi
         why: What is wrong with the current labels.
 
     """
-    store = _store_of(project)
+    opened = open_project(project)
+    store = open_project_store(opened)
+    with one_at_a_time(opened.name):
+        restored = go_back(store, version, who, why)
+    announce_published(opened.name, store, restored)
+    return restored
+
+
+def go_back(store: Store, version: int, who: str, why: str) -> LabelVersion:
+    """Place the hold, then restore: between the two nothing new may be published."""
     store.labels.find(version)
     current = store.labels.current()
-    # The hold comes first: between the two steps nothing new may be published.
     seen = store.decisions.version()
     decide(
         store.decisions,
@@ -55,19 +65,11 @@ def lift(project: str, who: Text, why: Text) -> bool:
         why: Why later printings are safe again.
 
     """
-    store = _store_of(project)
+    store = open_project_store(open_project(project))
     seen = store.decisions.version()
     return decide(
         store.decisions,
         Decision("lift", who, why),
         batch=f"lift:{-1 if seen is None else seen}",
         expect_version=seen,
-    )
-
-
-def _store_of(project: str) -> Store:
-    opened = read_project(project)
-    settings = opened.settings
-    return open_store(
-        opened.store_uri, opened.name, settings.classes.names, settings.store.storage_options
     )

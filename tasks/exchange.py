@@ -9,6 +9,7 @@ from labelpress.answers import open_asks
 from labelpress.events import announce_answers, server_may_return, show_rejected
 from labelpress.exchange.folder import Brought, bring_in, exchange_files, keep_rejected, put_out
 from labelpress.exchange.label_studio import label_studio_of, pull_answers, push_asks
+from labelpress.exchange.showing import standing_asks
 from labelpress.exchange.taking import take_answers
 from labelpress.project import Project
 from labelpress.store import Store
@@ -45,7 +46,7 @@ def pull_label_studio(project: Project, store: Store) -> tuple[Brought, ...]:
     taken = take_answers(store, pull_answers(project, server), late=True)
     announce_answers(project.name, store, taken, "label-studio")
     show_rejected(taken.rejected)
-    brought = Brought("label-studio.tasks", taken)
+    brought = Brought("label-studio", taken)
     return (keep_rejected(exchange_files(project), brought),)
 
 
@@ -62,5 +63,5 @@ def push_label_studio(project: Project, store: Store) -> int:
     if server is None:
         return 0
     experts = project.settings.experts
-    waiting = open_asks(store.asks.read(), store.answers.read(), datetime.now(UTC), experts)
+    waiting = open_asks(standing_asks(store), store.answers.read(), datetime.now(UTC), experts)
     return push_asks(project, store, server, waiting)

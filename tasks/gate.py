@@ -3,8 +3,8 @@
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from labelpress.accounting import accounted
 from labelpress.cluster import Cluster
+from labelpress.events import at_work
 from labelpress.runs import Run
 from labelpress.stages.gate import Gated, judge_candidate
 from labelpress.stages.label import Candidate
@@ -13,5 +13,5 @@ from labelpress.stages.label import Candidate
 @task(name="gate", cache_policy=NO_CACHE)
 def gate(run: Run, candidate: Candidate, cluster: Cluster) -> Gated:
     """Judge the candidate and write its manifest."""
-    with accounted(run, "gate", cluster):
+    with at_work(run, "gate", cluster):
         return judge_candidate(run, candidate, cluster)

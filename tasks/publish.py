@@ -3,8 +3,8 @@
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from labelpress.accounting import accounted
 from labelpress.cluster import Cluster
+from labelpress.events import at_work
 from labelpress.manifest import Manifest
 from labelpress.runs import Run
 from labelpress.stages.publish import PublicationKind, publish_labels
@@ -16,5 +16,5 @@ def publish(
     run: Run, manifest: Manifest, cluster: Cluster, kind: PublicationKind = "printing"
 ) -> LabelVersion:
     """Make the candidate the version that consumers read, by one commit."""
-    with accounted(run, "publish", cluster):
+    with at_work(run, "publish", cluster):
         return publish_labels(run, manifest, kind)

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
+import socket
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import chain, islice
+from pathlib import Path
+from string import ascii_letters
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import polars as pl
 import pytest
 
+from labelpress import tracking
 from labelpress.cluster import Cluster, open_cluster
 from labelpress.project import read_project
 from labelpress.row_hash import hash_rows, hash_texts
@@ -23,13 +31,13 @@ from labelpress.stages.gate import judge_candidate
 from labelpress.stages.label import write_labels
 from labelpress.stages.plan import plan_run
 from labelpress.stages.publish import publish_labels
+from labelpress.stages.record import keep_record
 from labelpress.stages.vote import cast_votes
 from labelpress.store import open_project_store
 from labelpress.tables.schemas import ASKS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from labelpress.project import Project
     from labelpress.runs import Run
@@ -42,7 +50,13 @@ if TYPE_CHECKING:
     from labelpress.store import Store
     from labelpress.tables.publication import LabelVersion
 
-_SYSTEM_SKIPS = pytest.StashKey[Counter[str]]()
+# A busy machine draws examples slowly; that says nothing of the code.
+hypothesis.settings.register_profile(
+    "labelpress", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("labelpress")
+
+_SYSTEM_SKIP = re.compile(r"needs (.+); run by make test-full")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -52,28 +66,56 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Begin to count."""
-    config.stash[_SYSTEM_SKIPS] = Counter()
-
-
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what needs more than pip, and name it."""
     marker = item.get_closest_marker("system")
     if marker is None or item.config.getoption("--full"):
         return
-    package = str(marker.args[0])
-    item.config.stash[_SYSTEM_SKIPS][package] += 1
-    pytest.skip(f"needs {package}; run by make test-full")
+    pytest.skip(f"needs {marker.args[0]}; run by make test-full")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """
+    Let each of several processes begin with long tests of one kind, and end with short ones.
+
+    They take the list in equal pieces, and who is done takes from the end of another's piece: a
+    long test there keeps one process at work while the others have nothing left.
+    """
+    count = getattr(config, "workerinput", {}).get("workercount", 1)
+    if count == 1:
+        return
+    kinds = [*map(_kind, items)]
+    pieces: list[list[pytest.Item]] = [[] for _ in range(count)]
+    for number, kind in enumerate(("flow", "arena", "remote")):
+        pieces[number % count] += [i for i, its in zip(items, kinds, strict=True) if its == kind]
+    left = (i for i, its in zip(items, kinds, strict=True) if its == "short")
+    for number, piece in enumerate(pieces):
+        size = (len(items) + number) // count
+        piece.extend(islice(left, max(0, size - len(piece))))
+    items[:] = [*chain.from_iterable(pieces), *left]
+
+
+def _kind(item: pytest.Item) -> str:
+    """Return which server a test shares with others, or that it is short."""
+    used = getattr(item, "fixturenames", ())
+    if "_prefect" in used:
+        return "flow"
+    if "arena" in used:
+        return "arena"
+    return "remote" if item.path.parent.name == "remote" else "short"
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
     """Say on the very last line how many tests were skipped for want of what, if any were."""
     yield
-    skips = session.config.stash[_SYSTEM_SKIPS]
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    if skips and reporter is not None:
+    if reporter is None:  # one of several processes; the first one reports for all
+        return
+    reasons = [str(report.longrepr) for report in reporter.stats.get("skipped", ())]
+    skips = Counter(found[1] for found in map(_SYSTEM_SKIP.search, reasons) if found)
+    if skips:
         named = ", ".join(f"{package}: {count}" for package, count in sorted(skips.items()))
         reporter.write_line(
             f"{skips.total()} skipped for want of a system package or server ({named}); "
@@ -86,6 +128,45 @@ def _cluster() -> Iterator[Cluster]:
     """A local cluster of threads, one for the whole session."""
     with open_cluster(processes=False, workers=2) as cluster:
         yield cluster
+
+
+@pytest.fixture(name="empty_tracking", scope="session")
+def _empty_tracking(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], None]:
+    """A function that puts an MLflow database without runs somewhere; the first one is copied."""
+    template = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    make = tracking._make_database
+
+    def put(path: Path) -> None:
+        make(f"sqlite:///{template}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(template, path)
+
+    return put
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_tracking(empty_tracking: Callable[[Path], None]) -> Iterator[None]:
+    """Whatever makes an MLflow database gets a copy: MLflow's own migrations take seconds each."""
+    make = tracking._make_database
+
+    def copy(uri: str) -> None:
+        path = Path(uri.removeprefix("sqlite:///"))
+        if uri.startswith("sqlite:////") and "?" not in uri and not path.exists():
+            empty_tracking(path)
+        make(uri)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tracking, "_make_database", copy)
+        yield
+
+
+@pytest.fixture(name="free_ports")
+def _free_ports() -> tuple[int, int]:
+    """Two ports of this machine on which nobody listens."""
+    with socket.socket() as one, socket.socket() as other:
+        for probe in (one, other):
+            probe.bind(("127.0.0.1", 0))
+        return one.getsockname()[1], other.getsockname()[1]
 
 
 PROJECT = """
@@ -175,6 +256,19 @@ class SmallProject:
         frame.write_parquet(file)
         os.utime(file, (_OLD - age, _OLD - age))
 
+    def enlarge(self) -> None:
+        """Let it have 120 rows, some of them labelled wrongly, and a large budget."""
+        for part in range(3):
+            rows = [
+                # each in words of its own: near-identical rows would be asked once
+                (f"{part}-{i}", f"{'please subscribe' if i % 2 else 'nice'} {word}", i % 5, gold)
+                for i in range(40)
+                for word in ["abc"[part] + ascii_letters[i]]
+                for gold in ["spam" if i % 2 == (i % 7 != 0) else "ham"]
+            ]
+            self.write(f"day-{part + 1}.parquet", rows)
+        self.configure("budget = 6", "budget = 60")
+
     def frame(self, part: str) -> pl.DataFrame:
         """Return a partition as it is on the disk."""
         return pl.read_parquet(self.path / "data" / part)
@@ -219,9 +313,9 @@ class SmallProject:
         """Run all stages from answers to ask, as the flow does."""
         run = self.open(period, mode)
         plan = plan_run(run, freeze_answers(run, cluster), cluster)
-        voted = cast_votes(run, plan, cluster, _silent)
+        voted = cast_votes(run, plan, cluster)
         fitted = fit_labels(run, voted, plan.answers, cluster)
-        candidate = write_labels(run, fitted, cluster, _silent)
+        candidate = write_labels(run, fitted, cluster)
         gated = judge_candidate(run, candidate, cluster)
         version = None
         if publish and not gated.held:
@@ -234,6 +328,18 @@ class SmallProject:
                 label_version=version.version,
             )
         return Printed(run, plan, voted, fitted, candidate, gated, version)
+
+    def record(self, printed: Printed) -> None:
+        """Book what a run spent and write its report; MLflow is told nothing, no model trained."""
+        keep_record(
+            printed.run,
+            printed.gated.manifest,
+            version=printed.version,
+            held=printed.gated.held,
+            trained=None,
+            promotion=None,
+            asks=0,
+        )
 
     def published(self) -> tuple[LabelVersion, ...]:
         """Return the label versions in the store, none where there is no store."""
@@ -256,10 +362,6 @@ class SmallProject:
         text = file.read_text()
         assert old in text, f"{old!r} is not in {name}"
         file.write_text(text.replace(old, new))
-
-
-def _silent(_done: int, _all: int) -> None:
-    """Show no progress."""
 
 
 @pytest.fixture(name="project")

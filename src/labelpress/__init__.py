@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from labelpress.analysis import analyze
     from labelpress.certify import certify
     from labelpress.classes import ABSTAIN
-    from labelpress.consumers import read_labels
+    from labelpress.consumers import read_labels, read_predictions
     from labelpress.diff.versions import diff_versions
     from labelpress.explain import explain_row
     from labelpress.heuristics import (
@@ -37,6 +37,7 @@ __all__ = [
     "lookup",
     "model",
     "read_labels",
+    "read_predictions",
     "regex",
 ]
 
@@ -48,6 +49,7 @@ _HOMES = {
     "explain_row": "explain",
     "fit_label_model": "label_models",
     "read_labels": "consumers",
+    "read_predictions": "consumers",
 }
 
 

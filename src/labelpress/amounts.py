@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import floor, log10
+
 
 def usd_text(usd: float, *, short: bool = False) -> str:
     """
@@ -15,3 +17,12 @@ def usd_text(usd: float, *, short: bool = False) -> str:
         return f"{sign}<0.01" if short else f"{sign and 'minus '}less than 0.01 USD"
     text = f"{sign}{abs(rounded):,.2f}"
     return text if short else f"{text} USD"
+
+
+def price_text(usd: float | None) -> str:
+    """Return the price of one piece, with two digits where it is cents and less."""
+    if usd is None:
+        return "unknown"
+    if usd == 0 or usd >= 0.1:
+        return usd_text(usd)
+    return "less than 0.0001 USD" if usd < 1e-4 else f"{usd:.{2 - floor(log10(usd)) - 1}f} USD"

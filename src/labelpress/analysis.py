@@ -18,7 +18,7 @@ import polars as pl
 
 from labelpress.classes import ABSTAIN, Classes
 from labelpress.errors import HeuristicError
-from labelpress.heuristics.casting import cast
+from labelpress.heuristics.casting import cast_cells
 from labelpress.heuristics.definitions import Definition, Heuristic
 from labelpress.heuristics.loading import labels_of, unbundled
 from labelpress.vote_counts import VoteCounts, count_votes
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+    from labelpress.heuristics.isolation import Sandbox
 
 EXAMPLES = 3
 """Example rows shown of each heuristic."""
@@ -57,6 +59,8 @@ class HeuristicStats:
     """Wilson's 95 % interval of the accuracy."""
     accuracy_high: float | None = None
     faults: int = 0
+    """Rows on which it raised."""
+    first_fault: str | None = None
     seconds_per_million_rows: float | None = None
     examples: tuple[int, ...] = ()
     """Positions of a few rows that it votes on, spread over the frame."""
@@ -159,6 +163,7 @@ def analyze(
     gold: str | Sequence[Any] | pl.Series | NDArray[Any] | None = None,
     *,
     classes: Classes | Sequence[str] | None = None,
+    sandbox: Sandbox | None = None,
 ) -> Analysis:
     """
     Cast heuristics on a frame and return what they do.
@@ -166,7 +171,8 @@ def analyze(
     `heuristics` are those of a loaded project, a mapping from name to heuristic, or a module.
     `gold` names a column of the frame, which the heuristics then do not see, or gives one class
     name or code per row; null and -1 are unknown. Without `classes` they are the labels that the
-    heuristics state and the gold holds, sorted. Raises `HeuristicError` as `cast` does.
+    heuristics state and the gold holds, sorted. With a `sandbox`, Python heuristics of a project
+    run under its limits. Raises `HeuristicError` as `cast` does.
     """
     if isinstance(gold, str):
         gold_values: Any = frame[gold]
@@ -175,7 +181,10 @@ def analyze(
         gold_values = gold
     known = _classes(heuristics, gold_values, classes)
     loaded = _loaded(heuristics, known)
-    votes = cast(frame, loaded, known)
+    outcome = cast_cells(frame, loaded, known, sandbox=sandbox)
+    if outcome.failures:
+        raise HeuristicError(" ".join(failure.reason for failure in outcome.failures))
+    votes = outcome.votes
     truth = None if gold_values is None else _gold_codes(gold_values, known, frame.height)
     analysis = summarize(
         count_votes(count_patterns(votes.matrix), len(known)), votes.heuristics, known
@@ -183,7 +192,8 @@ def analyze(
     return replace(
         analysis,
         heuristics=tuple(
-            _measured(stats, votes, place, truth) for place, stats in enumerate(analysis.heuristics)
+            replace(_measured(stats, votes, place, truth), first_fault=outcome.first_faults[place])
+            for place, stats in enumerate(analysis.heuristics)
         ),
     )
 

@@ -32,7 +32,7 @@ FROZEN = pl.Schema(
         "answered": pl.Datetime("us", "UTC"),
     }
 )
-"""One row per answered row: the label code the experts agree on, and why the row was asked."""
+"""One row per answered row and content: the code the experts agree on, and why it was asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +64,38 @@ def agree(
     """
     Join asks with their answers and settle each row: columns of `FROZEN`, in order of row_id.
 
+    A row that has changed has an answer for each content that was asked, since an answer to the old
+    one may come after that to the new one. Where the same content was asked more than once, the
+    last ask that was answered counts; a recheck corrects the answer, but why the row was asked, and
+    with which propensity, remains what its first ask said. Rows of the test set have no such ask,
+    and are not among the rows returned.
+    """
+    joined, annotators = settle_asks(asks, answers, classes)
+    content = ["row_id", "row_hash"]
+    last = joined.sort("answered", "ask_id").unique(content, keep="last", maintain_order=True)
+    drawn = ("stratum", "reserved", "propensity", "cohort")
+    first = (
+        asks.filter(pl.col("stratum") != "recheck")
+        .sort("created", "ask_id", maintain_order=True)
+        .unique(content, keep="last", maintain_order=True)
+        .select(*content, *drawn)
+    )
+    kept = last.filter(pl.col("stratum") != "recheck")
+    corrected = (
+        last.filter(pl.col("stratum") == "recheck").drop(drawn).join(first, on=content, how="inner")
+    )
+    counting = pl.concat([frame.select(FROZEN.names()) for frame in (kept, corrected)])
+    return counting.cast(FROZEN).sort(content), annotators
+
+
+def settle_asks(
+    asks: pl.DataFrame, answers: pl.DataFrame, classes: Classes
+) -> tuple[pl.DataFrame, tuple[Annotator, ...]]:
+    """
+    Return the asks that were answered, with code, answered, simulated and number of annotators.
+
     An annotator's last answer to an ask counts; where annotators disagree `settle` decides, and
-    says what it found of each of them. Skipped asks (no label) count for nothing. Where a row was
-    asked more than once, the last ask that was answered counts; a recheck corrects the answer, but
-    why the row was asked, and with which propensity, remains what its first ask said.
+    says what it found of each of them. Skipped asks (no label) count for nothing.
     """
     codes = pl.DataFrame({"label": classes.names, "code": range(len(classes))}).cast(
         {"code": pl.Int64}
@@ -89,22 +117,7 @@ def agree(
     joined = asks.unique("ask_id", keep="first", maintain_order=True).join(
         rows, on="ask_id", how="inner"
     )
-    last = joined.sort("answered", "ask_id").unique("row_id", keep="last", maintain_order=True)
-    drawn = ("stratum", "reserved", "propensity", "cohort")
-    first = (
-        asks.filter(pl.col("stratum") != "recheck")
-        .sort("created", "ask_id", maintain_order=True)
-        .unique(["row_id", "row_hash"], keep="last", maintain_order=True)
-        .select("row_id", "row_hash", *drawn)
-    )
-    kept = last.filter(pl.col("stratum") != "recheck")
-    corrected = (
-        last.filter(pl.col("stratum") == "recheck")
-        .drop(drawn)
-        .join(first, on=["row_id", "row_hash"], how="inner")
-    )
-    counting = pl.concat([frame.select(FROZEN.names()) for frame in (kept, corrected)])
-    return counting.cast(FROZEN).sort("row_id"), settled.annotators
+    return joined, settled.annotators
 
 
 AskState = Literal["open", "answered", "expired", "superseded"]

@@ -109,36 +109,45 @@ def choose_asks(
     With `uniform` (a cold start) everything left goes to audits; once `satisfied` (the accuracy
     target is reached) only the reserved audits are asked. Of near-identical rows one is asked, and
     none where its wording is `known`: asked before; audits are drawn as they come, since they
-    stand for the rows as they are.
+    stand for the rows as they are. What the strata have too few rows for is spent on audits, which
+    are drawn first, so that their propensities count them.
     """
     budget = settings.budget
     reserved = round(budget * settings.reserved_share)
     rest = budget - reserved
     declared = settings.split
     share = AUTOMATIC_AUDIT if declared is None else declared.get("audit", 0.0)
-    teaching = 0 if satisfied else rest if uniform else math.floor(rest * share)
-    asks = _draw_audits(candidates, reserved, teaching, audited, seed)
-    if satisfied:
-        return asks
-    if rechecks is not None and not uniform:
-        asks = pl.concat([asks, _as_asks(rechecks, "recheck", 1.0)])
     strata: list[Stratum] = ["anchor", "uncovered", "uncertain"]
     if held:
         strata.insert(0, "changed")
-    for place, stratum in enumerate(strata):
-        left = budget - asks.height
-        if declared is not None:
-            count = math.floor(rest * declared.get(stratum, 0.0))
-        else:
-            count = left if stratum == "changed" else left // (len(strata) - place)
-        drawn = _draw(candidates, stratum, min(count, left), _Taken.by(asks, known))
-        asks = pl.concat([asks, drawn])
-    # What a stratum had too few rows for is drawn at random.
-    left = budget - asks.height
-    if left and not uniform:
-        spare = _Taken.by(asks, known).leaves(candidates.doubtful)
-        asks = pl.concat([asks, _reservoir(spare.head(left), candidates)])
-    return asks
+
+    def spend(spare: int) -> pl.DataFrame:
+        """Choose with `spare` more audits in place of what strata lack."""
+        teaching = 0 if satisfied else rest if uniform else math.floor(rest * share) + spare
+        asks = _draw_audits(candidates, reserved, teaching, audited, seed)
+        if satisfied or uniform:
+            return asks
+        if rechecks is not None:
+            asks = pl.concat([asks, _as_asks(rechecks, "recheck", 1.0)])
+        for place, stratum in enumerate(strata):
+            left = budget - asks.height
+            if declared is not None:
+                count = math.floor(rest * declared.get(stratum, 0.0))
+            else:
+                due = left + spare
+                count = due if stratum == "changed" else due // (len(strata) - place)
+            drawn = _draw(candidates, stratum, min(count, left), _Taken.by(asks, known))
+            asks = pl.concat([asks, drawn])
+        return asks
+
+    spare, audits = 0, -1
+    while True:
+        asks = spend(spare)
+        left, before = budget - asks.height, audits
+        audits = int((asks["stratum"] == "audit").sum())
+        if satisfied or left == 0 or audits == before:
+            return asks
+        spare += left
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,11 +193,15 @@ def _draw(candidates: Candidates, stratum: Stratum, count: int, taken: _Taken) -
         case "uncertain":
             # A row chosen for its score would be chosen again: its propensity is one. The other
             # half comes from the reservoir, so that what is far from every border is seen too.
-            closest = fresh.head((count + 1) // 2)
-            here = _Taken.by(closest)
-            spare = here.leaves(taken.leaves(candidates.doubtful))
-            reservoir = _reservoir(spare.head(count - closest.height), candidates)
-            return pl.concat([_as_asks(closest, "uncertain", 1.0), reservoir])
+            disputed = taken.leaves(candidates.disputed).head((count + 1) // 4)
+            beside = _Taken.by(disputed)
+            closest = beside.leaves(fresh).head((count + 1) // 2 - disputed.height)
+            scored = pl.concat([closest, disputed])
+            spare = _Taken.by(scored).leaves(taken.leaves(candidates.doubtful))
+            reservoir = _reservoir(spare.head(count - scored.height), candidates)
+            why = pl.lit("the label model and the champion name different classes").alias("reason")
+            differ = _as_asks(disputed, "uncertain", 1.0).with_columns(why)
+            return pl.concat([_as_asks(closest, "uncertain", 1.0), differ, reservoir])
         case _:
             population = {
                 "changed": candidates.changed_rows,

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from labelpress.classes import Classes
     from labelpress.labels import CohortLabels, LabelCounts
 
-FEWEST_RESERVED = 10
-"""With fewer reserved audits a cross-fitted interval is shown, as approximate, if there is one."""
-
 
 @dataclass(frozen=True, slots=True)
 class Audits:

@@ -28,31 +28,32 @@ EXPERT_BATCH = "expert-answers"
 def book(run: Run, manifest: Manifest) -> None:
     """Book every stage of every run that is not yet in the ledger, and every answer, once."""
     booked = set(run.store.ledger.read().select("run", "stage").unique().iter_rows())
+    batches: dict[tuple[str, int], pl.DataFrame] = {}
     for other in run_ids(run.store):
         # The record stage is the last: a run that has it in the ledger has nothing left to book.
         if (other, "record") not in booked:
-            _book_run(other, run, manifest)
-    _book_answers(run, manifest)
-    _book_baseline(run, manifest)
+            batches |= _of_run(other, run, manifest)
+    batches |= _of_answers(run, manifest) | _of_baseline(run, manifest)
+    run.store.ledger.append_all(batches)
 
 
-def _book_run(other: str, run: Run, manifest: Manifest) -> None:
-    for stage in STAGES:
-        spend = read_spend(run.store, other, stage)
-        batch = f"spend:{other}:{stage}"
-        if spend is None or run.store.ledger.has(batch):
-            continue
-        printing = manifest.printing if other in {manifest.run, run.id} else None
-        rates = run.project.settings.costs
-        entries = compute_entries(other, manifest.period, printing, spend, rates)
-        run.store.ledger.append(to_frame(entries, datetime.now(UTC)), batch)
+def _of_run(other: str, run: Run, manifest: Manifest) -> dict[tuple[str, int], pl.DataFrame]:
+    printing = manifest.printing if other in {manifest.run, run.id} else None
+    rates, now = run.project.settings.costs, datetime.now(UTC)
+    spent = {stage: read_spend(run.store, other, stage) for stage in STAGES}
+    return {
+        (f"spend:{other}:{stage}", 1): to_frame(
+            compute_entries(other, manifest.period, printing, spend, rates), now
+        )
+        for stage, spend in spent.items()
+        if spend is not None
+    }
 
 
-def _book_answers(run: Run, manifest: Manifest) -> None:
-    settings, ledger = run.project.settings, run.store.ledger
-    version = run.store.answers.version()
-    if version is None or ledger.has(EXPERT_BATCH, version + 1):
-        return
+def _of_answers(run: Run, manifest: Manifest) -> dict[tuple[str, int], pl.DataFrame]:
+    settings, version = run.project.settings, run.store.answers.version()
+    if version is None:
+        return {}
     asked = run.store.asks.read().select("ask_id", "stratum").unique("ask_id")
     entries = expert_entries(
         manifest.run,
@@ -64,7 +65,7 @@ def _book_answers(run: Run, manifest: Manifest) -> None:
     )
     # Delta counts versions from 0, and a batch number of 0 cannot be told from none.
     frame = to_frame(entries, datetime.now(UTC)) if entries else LEDGER.to_frame()
-    ledger.append(frame, EXPERT_BATCH, version + 1)
+    return {(EXPERT_BATCH, version + 1): frame}
 
 
 def _unbooked_answers(run: Run, version: int) -> pl.DataFrame:
@@ -76,18 +77,17 @@ def _unbooked_answers(run: Run, version: int) -> pl.DataFrame:
     return answers.join(before, on=["ask_id", "annotator", "imported"], how="anti")
 
 
-def _book_baseline(run: Run, manifest: Manifest) -> None:
+def _of_baseline(run: Run, manifest: Manifest) -> dict[tuple[str, int], pl.DataFrame]:
     settings = run.project.settings
-    fresh = sum(entry.change.new for entry in manifest.entries)
-    if manifest.base_version is None:
-        fresh = manifest.rows
-    if fresh:
-        entry = baseline_entry(
-            manifest.run,
-            manifest.period,
-            manifest.printing,
-            fresh,
-            settings.costs,
-            settings.experts.seconds_per_answer,
-        )
-        run.store.ledger.append(to_frame([entry], datetime.now(UTC)), f"hand:{manifest.run}")
+    fresh = manifest.new_rows
+    if not fresh:
+        return {}
+    entry = baseline_entry(
+        manifest.run,
+        manifest.period,
+        manifest.printing,
+        fresh,
+        settings.costs,
+        settings.experts.seconds_per_answer,
+    )
+    return {(f"hand:{manifest.run}", 1): to_frame([entry], datetime.now(UTC))}

@@ -43,6 +43,8 @@ class Candidates:
     """Rows on which a heuristic of little known precision votes, by random number."""
     uncertain: pl.DataFrame
     """The rows with the smallest margin between the two likeliest classes, of many patterns."""
+    disputed: pl.DataFrame
+    """Rows of which the champion says another class than the label model, the surest first."""
     doubtful: pl.DataFrame
     """A random reservoir of the rows that have a margin, however large."""
     uncovered: pl.DataFrame
@@ -60,7 +62,14 @@ class Candidates:
     @property
     def chosen_by_content(self) -> tuple[pl.DataFrame, ...]:
         """The strata that are not audits, of which near-identical rows are asked once."""
-        return self.anchor, self.uncertain, self.doubtful, self.uncovered, self.changed
+        return (
+            self.anchor,
+            self.uncertain,
+            self.disputed,
+            self.doubtful,
+            self.uncovered,
+            self.changed,
+        )
 
     def worded(self, wordings: pl.DataFrame) -> Candidates:
         """Add the wordings of rows, columns part, row_id and wording."""
@@ -70,12 +79,13 @@ class Candidates:
             known = rows.drop("wording").join(wordings, on=key, how="left", maintain_order="left")
             return known.select(CANDIDATES.names())
 
-        anchor, uncertain, doubtful, uncovered, changed = map(add, self.chosen_by_content)
+        anchor, uncertain, disputed, doubtful, uncovered, changed = map(add, self.chosen_by_content)
         return replace(
             self,
             audit=add(self.audit),
             anchor=anchor,
             uncertain=uncertain,
+            disputed=disputed,
             doubtful=doubtful,
             uncovered=uncovered,
             changed=changed,
@@ -88,9 +98,10 @@ def pick_candidates(rows: pl.DataFrame, limit: int) -> Candidates:
 
     `rows` has the columns row_id and row_hash as the row index has them, part, partition, cohort,
     random, margin (distance between the two likeliest classes), n_votes, heuristic (the least known
-    of those that vote here; null where all are known), changed (bool) and askable (bool; false
-    where the row was asked already or belongs to the test set). At most `limit` rows are kept per
-    stratum and, for audits, per cohort; of each heuristic, `limit` anchors.
+    of those that vote here; null where all are known), disputed (the champion's confidence where it
+    says another class; null elsewhere), changed (bool) and askable (bool; false where the row was
+    asked already or belongs to the test set). At most `limit` rows are kept per stratum and, for
+    audits, per cohort; of each heuristic, `limit` anchors.
     """
     askable = rows.filter(pl.col("askable"))
 
@@ -114,21 +125,28 @@ def pick_candidates(rows: pl.DataFrame, limit: int) -> Candidates:
             ]
         ).sort("heuristic", "random", "row_id"),
         uncertain=_spelt(_diverse(doubtful.with_columns(score="margin"), limit)),
+        disputed=best(_unsure_first(askable), "unsure"),
         doubtful=best(doubtful, "random"),
         uncovered=best(askable.filter(uncovered), "random"),
         changed=best(askable.filter(pl.col("changed")), "random"),
         cohort_rows=dict(sizes.iter_rows()),
-        anchor_rows=dict(anchors.group_by("heuristic").len().sort("heuristic").iter_rows()),
+        anchor_rows=dict(sorted(anchors.group_by("heuristic").len().iter_rows())),
         doubtful_rows=doubtful.height,
         uncovered_rows=rows.filter(uncovered).height,
         changed_rows=rows.filter(pl.col("changed")).height,
     )
 
 
+def _unsure_first(rows: pl.DataFrame) -> pl.DataFrame:
+    disputed = rows.filter(pl.col("disputed").is_not_null())
+    return disputed.with_columns((1 - pl.col("disputed")).alias("unsure"))
+
+
 def _spelt(rows: pl.DataFrame) -> pl.DataFrame:
     hashes = pl.Series("row_hash", hash_texts(rows["row_hash"]), dtype=pl.String)
     wording = pl.lit(None, pl.String).alias("wording")
-    spelt = rows.with_columns(pl.col("row_id").cast(pl.String), hashes, wording)
+    names = pl.col("row_id", "heuristic").cast(pl.String)
+    spelt = rows.with_columns(names, hashes, wording)
     return spelt.select(CANDIDATES.names())
 
 
@@ -168,6 +186,7 @@ def merge_candidates(parts: list[Candidates], limit: int) -> Candidates:
         .head(limit)
         .select(CANDIDATES.names()),
         uncertain=_diverse(pl.concat([part.uncertain for part in parts]), limit),
+        disputed=best("disputed"),
         doubtful=best("doubtful"),
         uncovered=best("uncovered"),
         changed=best("changed"),

@@ -18,7 +18,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Status = Literal["certified", "approximate", "not certified", "uncertified"]
+Standing = Literal[Status, "too few audits"]
 Method = Literal["prediction-powered Wilson", "exact", "worst case", "none"]
+
+FEWEST_RESERVED = 10
+"""With fewer reserved audits a cross-fitted interval is shown, as approximate, if there is one; and
+nothing is called certified."""
 
 _FEWEST_FOR_WILSON = 30
 """With fewer audits the exact interval is used."""
@@ -71,6 +76,12 @@ class Certificate:
     def wide(self) -> bool:
         """Whether the interval is too wide to praise anything: more than ten points."""
         return self.high - self.low > _WIDE
+
+    @property
+    def standing(self) -> Standing:
+        """What may be said of it: the status, but of a handful of audits never `certified`."""
+        few = self.status == "certified" and self.audits < FEWEST_RESERVED
+        return "too few audits" if few else self.status
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON."""

@@ -1,10 +1,11 @@
-"""Reading published labels, for those who use them."""
+"""Reading published labels and predictions, for those who use them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from labelpress.errors import StoreError
+from labelpress.predictions import scan_predictions
 from labelpress.store import Store
 
 if TYPE_CHECKING:
@@ -35,3 +36,27 @@ def read_labels(
     opened = Store(store, storage_options or {})
     opened.identity()
     return opened.labels.read(opened.labels.find(version, period).version)
+
+
+def read_predictions(
+    store: str,
+    version: int | None = None,
+    period: str | None = None,
+    model: str | None = None,
+    storage_options: Mapping[str, str] | None = None,
+) -> pl.LazyFrame:
+    """
+    Return what the end model says of every row of a label version, one row per row_id.
+
+    Without `version` and `period` it is the current one, as for `read_labels`; without `model`,
+    the version in MLflow's registry, it is the last champion that scored it. Columns: row_id,
+    label, probabilities (by class code), confidence, part. Raises `StoreError` where there is no
+    such store, version, period or prediction.
+    """
+    if version is not None and period is not None:
+        raise StoreError(
+            f"version {version} and period {period!r} were both given; give one of them."
+        )
+    opened = Store(store, storage_options or {})
+    opened.identity()
+    return scan_predictions(opened.files, opened.labels.find(version, period).version, model)

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
     from labelpress.tables.events import EventTable
 
-DecisionKind = Literal["publish-held", "rollback", "lift", "champion", "challenger"]
+DecisionKind = Literal[
+    "publish-held", "rollback", "lift", "champion", "challenger", "maintain", "forget"
+]
 
 
 @dataclass(frozen=True, slots=True)

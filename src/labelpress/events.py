@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -13,23 +14,28 @@ from prefect.artifacts import (
     create_table_artifact,
     update_progress_artifact,
 )
+from prefect.concurrency.sync import concurrency
 from prefect.events import emit_event
 from prefect.runtime import flow_run
 from prefect.settings import get_current_settings
 from prefect.utilities import annotations as wrappers
 
+from labelpress.accounting import accounted
 from labelpress.errors import ServerDownError
+from labelpress.progress import bar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from polars import DataFrame
     from prefect import Task
     from prefect.client.schemas.objects import State
 
-    from labelpress.cluster import PartitionRow
+    from labelpress.accounting import Account
+    from labelpress.cluster import Cluster, PartitionRow
     from labelpress.exchange.taking import Taken
+    from labelpress.runs import Run
     from labelpress.store import Store
 
 Arguments = ParamSpec("Arguments")
@@ -78,22 +84,55 @@ def server_may_return(_task: Any, _run: Any, state: State[Any]) -> bool:
     return False
 
 
-def progress_of(stage: str) -> Callable[[int, int], None]:
-    """Return a callback that shows a stage's progress as an artifact, at most every 2 seconds."""
-    state: dict[str, float | str] = {"shown": time.monotonic()}
+@contextmanager
+def at_work(run: Run, stage: str, cluster: Cluster) -> Iterator[Account]:
+    """Account for a stage, and show how far it is."""
+    with (
+        progress_of(stage) as show,
+        cluster.watched(show),
+        accounted(run, stage, cluster) as account,
+    ):
+        yield account
 
-    def show(done: int, total: int) -> None:
+
+@contextmanager
+def progress_of(stage: str) -> Iterator[Callable[[int, int], None]]:
+    """Yield a callback that shows how far a stage is: in the UI, and on a terminal as a bar."""
+    artifact = _ProgressArtifact(stage)
+    with bar(stage) as move:
+
+        def show(done: int, known: int) -> None:
+            artifact.show(done, known)
+            move(done, known)
+
+        yield show
+    artifact.finish()
+
+
+class _ProgressArtifact:
+    """A stage's progress in the UI; a stage that fails stays where it was."""
+
+    def __init__(self, stage: str) -> None:
+        self._key = f"{stage}-progress"
+        self._artifact: UUID | None = None
+        self._shown = time.monotonic()
+
+    def show(self, done: int, known: int) -> None:
+        """Show progress, at most every 2 seconds: each time is a call to the server."""
         now = time.monotonic()
-        if now - float(state["shown"]) < _SECONDS_BETWEEN_UPDATES:
-            return
-        state["shown"] = now
-        percent = 100 * done / max(total, 1)
-        if "id" in state:
-            update_progress_artifact(UUID(str(state["id"])), progress=percent)
-        else:
-            state["id"] = str(create_progress_artifact(progress=percent, key=f"{stage}-progress"))
+        if now - self._shown >= _SECONDS_BETWEEN_UPDATES:
+            self._shown = now
+            self._write(100 * done / max(known, 1))
 
-    return show
+    def finish(self) -> None:
+        """Show that the stage is done."""
+        self._write(100.0)
+
+    def _write(self, percent: float) -> None:
+        if self._artifact is None:
+            self._artifact = UUID(str(create_progress_artifact(progress=percent, key=self._key)))
+        else:
+            update_progress_artifact(self._artifact, progress=percent)
 
 
 def show_partitions(stage: str, table: Sequence[PartitionRow]) -> None:
@@ -113,6 +152,11 @@ def show_summary(text: str) -> None:
     create_markdown_artifact(markdown=text, key="summary", description="Verdict, figures, cost")
 
 
+def show_maintenance(text: str) -> None:
+    """Show what maintenance removed, or would."""
+    create_markdown_artifact(markdown=text, key="maintenance", description="Files removed, bytes")
+
+
 def show_rejected(lines: DataFrame) -> None:
     """Show answer lines that were refused, with their reasons; nothing where there are none."""
     if lines.height:
@@ -126,7 +170,7 @@ def show_rejected(lines: DataFrame) -> None:
 def announce_answers(project: str, store: Store, taken: Taken, tool: str) -> None:
     """Emit `labelpress.answers.arrived`, if any did; the same answers are the same event."""
     if taken.answers:
-        _announce(
+        announce(
             project,
             store,
             "labelpress.answers.arrived",
@@ -146,7 +190,7 @@ def announce_asks(project: str, store: Store, asks: DataFrame, batch: str) -> No
     if asks.height:
         strata = asks.group_by("stratum").len().sort("stratum")
         first = asks.row(0, named=True)
-        _announce(
+        announce(
             project,
             store,
             "labelpress.asks.created",
@@ -161,11 +205,35 @@ def announce_asks(project: str, store: Store, asks: DataFrame, batch: str) -> No
         )
 
 
-def _announce(project: str, store: Store, event: str, batch: str, payload: dict[str, Any]) -> None:
+@contextmanager
+def one_at_a_time(project: str) -> Iterator[None]:
+    """
+    Wait until no other flow writes for the project, as far as Prefect's limit is set up.
+
+    A courtesy that spares work: what makes double runs harmless is the commit. The limit
+    `labelpress:PROJECT` is made by deployments/set_up.py; without it nothing waits.
+    """
+    with concurrency(f"labelpress:{project}", occupy=1, raise_on_lease_renewal_failure=False):
+        yield
+
+
+def announce(
+    project: str,
+    store: Store,
+    event: str,
+    batch: str,
+    payload: Mapping[str, Any],
+    labels: Mapping[str, str] | None = None,
+) -> None:
+    """Emit an event of a project; the same batch is the same event, however often it is said."""
     resource = f"labelpress.project.{project}"
     emit_event(
         event,
-        resource={"prefect.resource.id": resource, "prefect.resource.name": project},
+        resource={
+            "prefect.resource.id": resource,
+            "prefect.resource.name": project,
+            **(labels or {}),
+        },
         payload={"project": project, "batch": batch, **payload},
         # A rerun must not set off an automation a second time.
         id=uuid5(NAMESPACE_URL, f"{store.uri}/{resource}/{event}/{batch}"),

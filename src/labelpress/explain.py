@@ -74,6 +74,7 @@ class Explanation:
     probabilities: dict[str, float]
     base_rate: dict[str, float]
     base_rate_source: str
+    """Where the model has it from, in words: a model that is kept keeps its base rate."""
     """`measured`, `declared` or `uniform`, in the period of this version."""
     explained_class: str
     """The label, or the likeliest class where there is none."""
@@ -143,7 +144,7 @@ def explain_row(store: Store, row_id: str, version: int | None = None) -> Explan
         origin=shown["origin"],
         probabilities=dict(zip(classes.names, shown["probabilities"], strict=False)),
         base_rate=dict(zip(classes.names, map(float, model.base_rate), strict=False)),
-        base_rate_source=str(manifest.base_rate["source"]),
+        base_rate_source=_base_rate_source(manifest),
         explained_class=classes.names[target],
         by_votes=float(by_votes[target]),
         without_votes=float(silent[target]),
@@ -230,6 +231,12 @@ def _explained(
     )
 
 
+def _base_rate_source(manifest: Manifest) -> str:
+    if manifest.fitted_period == manifest.period:
+        return f"{manifest.base_rate['source']} in period {manifest.period}"
+    return f"as the model was fitted in period {manifest.fitted_period}"
+
+
 def _missing(
     manifest: Manifest,
     version: LabelVersion,
@@ -260,9 +267,7 @@ def _answers_of(store: Store, manifest: Manifest, row_id: str) -> tuple[GivenAns
         return ()
     answers = store.answers.read(manifest.answers_version).filter(pl.col("row_id") == row_id)
     used = read_answers(store.files, manifest.run).filter(pl.col("row_id") == row_id)
-    counted = "stale"
-    if used.height:
-        counted = "certifies" if used["reserved"][0] else "overrides"
+    counted = "certifies" if used["reserved"].any() else "overrides"
     return tuple(
         GivenAnswer(
             label=answer["label"],
@@ -270,10 +275,16 @@ def _answers_of(store: Store, manifest: Manifest, row_id: str) -> tuple[GivenAns
             answered=answer["answered"],
             rationale=answer["rationale"],
             simulated=answer["simulated"],
-            counted=counted if answer["label"] is not None else "skipped",
+            counted=_counted(answer, used, counted),
         )
         for answer in answers.sort("answered").iter_rows(named=True)
     )
+
+
+def _counted(answer: Mapping[str, Any], used: pl.DataFrame, counted: str) -> str:
+    if answer["label"] is None:
+        return "skipped"
+    return counted if answer["row_hash"] in used["row_hash"] else "stale"
 
 
 def _models(decisions: pl.DataFrame, version: LabelVersion) -> tuple[TrainedOn, ...]:

@@ -161,8 +161,8 @@ def _accuracy(evidence: Evidence, settings: GateSettings) -> Check:
     # A fall counts when it is beyond the limit and beyond chance (one-sided 95 %).
     failed = drop > limit and drop - 1.645 * error > 0
     sentence = (
-        f"On {evidence.paired_audits} audits accuracy changed by {gain:+.1%} "
-        f"(standard error {error:.1%}); a fall of {limit:.1%} is allowed."
+        f"On the same {evidence.paired_audits} audited rows, which both versions label, accuracy "
+        f"changed by {gain:+.1%} (standard error {error:.1%}); a fall of {limit:.1%} is allowed."
     )
     return Check(name, drop, limit, "fail" if failed else "pass", sentence)
 

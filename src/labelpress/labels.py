@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
 from labelpress.classes import ABSTAIN
-from labelpress.slices import MOST_VALUES, attribute_of, crowded, members
+from labelpress.slices import MOST_VALUES, attribute_of, crowded, slice_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from labelpress.classes import Classes
     from labelpress.label_models.contract import LabelModel
+
+
+_ORIGINS = ("none", "program", "expert")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +73,13 @@ def label_rows(
     """
     probabilities = np.array(model.predict_proba(votes), dtype=np.float64)
     n_votes = (votes != -1).sum(axis=1).astype(np.int32)
-    origin = np.where(n_votes > 0, "program", "none")
+    origin = (n_votes > 0).astype(np.intp)  # a place in _ORIGINS, for texts are slow to make
     positions = np.fromiter(answers.keys(), dtype=np.int64, count=len(answers))
     codes = np.fromiter(answers.values(), dtype=np.int64, count=len(answers))
     probabilities[positions] = np.eye(len(classes))[codes]
-    origin[positions] = "expert"
+    origin[positions] = _ORIGINS.index("expert")
     best = probabilities.argmax(axis=1)
-    labelled = origin != "none"
+    labelled = origin != _ORIGINS.index("none")
     names = pl.Series(classes.names, dtype=pl.String).gather(best)
     return pl.DataFrame(
         {
@@ -84,7 +87,7 @@ def label_rows(
             "label": names.set(pl.Series(~labelled), None),
             "probabilities": pl.Series(probabilities).cast(pl.List(pl.Float64)),
             "confidence": probabilities.max(axis=1),
-            "origin": pl.Series(origin, dtype=pl.String),
+            "origin": pl.Series(_ORIGINS, dtype=pl.String).gather(origin),
             "n_votes": n_votes,
             "cohort": cohorts,
         }
@@ -106,40 +109,74 @@ def without(frame: pl.DataFrame, dropped: Collection[int]) -> pl.DataFrame:
     return frame.filter(~pl.int_range(pl.len()).is_in(list(dropped)))
 
 
+def replace_rows(frame: pl.DataFrame, places: NDArray[np.intp], rows: pl.DataFrame) -> pl.DataFrame:
+    """Return a label frame with the rows at some ascending places replaced by others."""
+    rows = rows.select(frame.columns)
+    # what lies between is taken as it stands: few rows are replaced, and many are not looked at
+    pieces, start = [], 0
+    for number, place in enumerate(places.tolist()):
+        pieces += [frame.slice(start, place - start), rows.slice(number, 1)]
+        start = place + 1
+    return pl.concat([*pieces, frame.slice(start)], rechunk=True)
+
+
 def count_labels(
     frame: pl.DataFrame, classes: Classes, slices: pl.DataFrame | None = None
 ) -> LabelCounts:
-    """Add up the labels of a partition; `slices` sorts the same rows (see `sort_rows`)."""
-    known = frame.filter(pl.col("label").is_not_null())
-    by_class = dict(known.group_by("label").len().iter_rows())
-    by_label = known.partition_by("label", as_dict=True, maintain_order=False)
+    """
+    Add up the labels of a partition; `slices` sorts the same rows (see `sort_rows`).
+
+    The rows are looked at once: alike ones are added up, and the sums of these are added up by
+    cohort, label and slice.
+    """
+    too_many = () if slices is None else crowded(slices)
+    sorted_ = pl.DataFrame() if slices is None else slices.drop(too_many)
+    places = {name: f"slice {place}" for place, name in enumerate(sorted_.columns)}
+    alike = ["label", "origin", "cohort", *places.values()]
+    sums = (
+        frame.select("label", "origin", "cohort", confidence=_of_labelled("confidence"))
+        .hstack(sorted_.rename(places))
+        .group_by(alike, maintain_order=True)
+        .agg(
+            rows=pl.len().cast(pl.Int64),
+            total=pl.col("confidence").sum(),
+            square=(pl.col("confidence") ** 2).sum(),
+        )
+    ).with_columns(labelled=_of_labelled("rows"))
+    known = sums.filter(pl.col("label").is_not_null())
+    by_class = dict(known.group_by("label").agg(pl.col("rows").sum()).iter_rows())
+    by_slice: dict[str, dict[str, CohortLabels]] = {}
+    for name, place in places.items():
+        found = _count_by(sums, place)
+        if sorted_[name].dtype == pl.Boolean:
+            by_slice[name] = found.get(True, {})
+        else:
+            by_slice |= {slice_name(name, value): cohorts for value, cohorts in found.items()}
     return LabelCounts(
         rows=frame.height,
-        labelled=known.height,
+        labelled=int(sums["labelled"].sum()),
         by_class=tuple(int(by_class.get(name, 0)) for name in classes.names),
-        by_expert=int((frame["origin"] == "expert").sum()),
-        cohorts=count_cohorts(frame),
-        by_label={str(key[0]): count_cohorts(rows) for key, rows in sorted(by_label.items())},
-        by_slice={}
-        if slices is None
-        else {name: count_cohorts(frame.filter(mask)) for name, mask in members(slices)},
-        crowded=() if slices is None else crowded(slices),
+        by_expert=int(sums.filter(pl.col("origin") == "expert")["rows"].sum()),
+        cohorts=_count_by(sums.with_columns(all=pl.lit("all")), "all").get("all", {}),
+        by_label={str(label): cohorts for label, cohorts in _count_by(known, "label").items()},
+        by_slice=by_slice,
+        crowded=too_many,
     )
 
 
-def count_cohorts(frame: pl.DataFrame) -> dict[str, CohortLabels]:
-    """Add up some rows of a label file cohort by cohort, in order of the cohorts."""
-    labelled = pl.col("label").is_not_null()
-    per_cohort = frame.group_by("cohort").agg(
-        pl.len().alias("rows"),
-        labelled.sum().alias("labelled"),
-        pl.col("confidence").filter(labelled).sum().alias("total"),
-        (pl.col("confidence") ** 2).filter(labelled).sum().alias("square"),
+def _of_labelled(column: str) -> pl.Expr:
+    return pl.when(pl.col("label").is_not_null()).then(column).otherwise(0)
+
+
+def _count_by(sums: pl.DataFrame, key: str) -> dict[Any, dict[str, CohortLabels]]:
+    """Add up the sums of alike rows by a column and by cohort, in order of both."""
+    by_key = sums.group_by(key, "cohort", maintain_order=True).agg(
+        pl.col("rows", "labelled", "total", "square").sum()
     )
-    return {
-        row["cohort"]: CohortLabels(row["rows"], row["labelled"], row["total"], row["square"])
-        for row in per_cohort.sort("cohort").iter_rows(named=True)
-    }
+    found: dict[Any, dict[str, CohortLabels]] = {}
+    for value, cohort, *figures in by_key.sort(key, "cohort").iter_rows():
+        found.setdefault(value, {})[cohort] = CohortLabels(*figures)
+    return found
 
 
 def add_counts(parts: list[LabelCounts], classes: Classes) -> LabelCounts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -9,7 +10,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
     from datetime import datetime
 
 Basis = Literal["measured", "declared", "modelled"]
@@ -26,11 +27,13 @@ STAGES = (
     "ask",
     "train",
     "promote",
+    "score",
     "record",
 )
 """The stages of a run, in order."""
 
 SECONDS_PER_HOUR = 3600.0
+GIB = 2.0**30
 
 PAID_TO_EXPERTS = ("expert minutes", "rework")
 """What experts are paid for: answering, and answering again what looked wrong."""
@@ -41,8 +44,16 @@ class CostsSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    block: str = ""
+    """The name of a Prefect block of the type Cost Rates, for what is not said here."""
     expert_usd_per_hour: Annotated[float, Field(ge=0)] = 60.0
     core_usd_per_hour: Annotated[float, Field(ge=0)] = 0.05
+    read_usd_per_gib: Annotated[float, Field(ge=0)] = 0.0
+    storage_usd_per_gib_month: Annotated[float, Field(ge=0)] = 0.023
+    storage_months: Annotated[float, Field(ge=0)] = 12.0
+    """For how long what is written is kept; its storage is booked when it is written."""
+    model_usd_per_call: Mapping[str, Annotated[float, Field(ge=0)]] = {}
+    """By the name of a `model` heuristic; a row it judges is a call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +68,8 @@ class Spend:
     """CPU seconds in the flow's process."""
     heuristic_seconds: Mapping[str, float] = field(default_factory=dict)
     """Of the worker seconds, those spent on casting, by heuristic."""
+    model_calls: Mapping[str, int] = field(default_factory=dict)
+    """Rows judged by each heuristic that is a model."""
     bytes_read: int = 0
     bytes_written: int = 0
     saved_seconds: float = 0.0
@@ -67,7 +80,8 @@ class Spend:
     def to_json(self) -> dict[str, Any]:
         """Return the figures as plain JSON."""
         return {name: getattr(self, name) for name in self.__slots__} | {
-            "heuristic_seconds": dict(self.heuristic_seconds)
+            "heuristic_seconds": dict(self.heuristic_seconds),
+            "model_calls": dict(self.model_calls),
         }
 
 
@@ -93,7 +107,7 @@ class Entry:
 def compute_entries(
     run: str, period: str, printing: int | None, spend: Spend, rates: CostsSettings
 ) -> tuple[Entry, ...]:
-    """Price what a stage used: one row per heuristic that was cast, one for the rest."""
+    """Price what a stage used: per heuristic what can be told apart, and one row for the rest."""
     rate = rates.core_usd_per_hour / SECONDS_PER_HOUR
     cast = sum(spend.heuristic_seconds.values())
     rest = max(spend.worker_seconds - cast, 0.0) + spend.flow_seconds
@@ -127,10 +141,22 @@ def compute_entries(
         for name, seconds in sorted(spend.heuristic_seconds.items())
     ]
     entries.append(entry("worker seconds", rest, "s", rest * rate))
+    entries += [
+        entry(
+            "model calls",
+            float(calls),
+            "calls",
+            calls * rates.model_usd_per_call.get(name, 0.0),
+            heuristic=name,
+        )
+        for name, calls in sorted(spend.model_calls.items())
+    ]
     if spend.bytes_read:
-        entries.append(entry("bytes read", float(spend.bytes_read), "B", 0.0))
+        usd = spend.bytes_read / GIB * rates.read_usd_per_gib
+        entries.append(entry("bytes read", float(spend.bytes_read), "B", usd))
     if spend.bytes_written:
-        entries.append(entry("bytes stored", float(spend.bytes_written), "B", 0.0))
+        usd = spend.bytes_written / GIB * rates.storage_usd_per_gib_month * rates.storage_months
+        entries.append(entry("bytes stored", float(spend.bytes_written), "B", usd))
     if spend.saved_seconds:
         saved = spend.saved_seconds
         entries.append(entry("reused cells", saved, "s", saved * rate, counted_as="saved"))

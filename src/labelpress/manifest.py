@@ -12,6 +12,7 @@ import polars as pl
 from labelpress.drift import Drift, Tally
 from labelpress.errors import StoreError
 from labelpress.labels import Change, CohortLabels, LabelCounts
+from labelpress.manifest_formats import filled
 from labelpress.partitions import Partition
 from labelpress.sources.listing import SourceFile
 from labelpress.vote_files import Cell
@@ -86,6 +87,12 @@ class Manifest:
     looked_at: float
     """When the source was listed, seconds since the epoch."""
     environment: Mapping[str, str]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """The tables of project.toml that the figures depend on."""
+    looks: int = 0
+    """How often labels of this project had been judged, this time included."""
+    decisions_version: int | None = None
+    """Of the decisions that told who had learnt from what was restated."""
     annotators: tuple[Mapping[str, Any], ...] = ()
     """Who answered, how much, and how well as far as that can be told."""
     partitions: tuple[Partition, ...] = ()
@@ -139,6 +146,13 @@ class Manifest:
         """Rows of the source, without those that a later row of the same id replaces."""
         dropped = sum(len(positions) for positions in self.dropped.values())
         return sum(partition.rows for partition in self.partitions) - dropped
+
+    @property
+    def new_rows(self) -> int:
+        """Rows that the version it was made on top of did not have; all where there was none."""
+        if self.base_version is None:
+            return self.rows
+        return sum(entry.change.new for entry in self.entries)
 
     @property
     def source_digest(self) -> str:
@@ -256,6 +270,7 @@ def read_manifest(files: Files, run: str) -> Manifest | None:
             f"{files.join(place)}/manifest.json has format {found!r}, this labelpress reads up to "
             f"{MANIFEST_FORMAT}. Install the labelpress that wrote it, or a newer one."
         )
+    plain = filled(plain)
     tables = {name: _rows(files, f"{place}/{name}.parquet") for name in _TABLES}
     cells: dict[str, dict[str, Cell]] = {}
     for row in tables["cells"]:
@@ -269,7 +284,7 @@ def read_manifest(files: Files, run: str) -> Manifest | None:
             "indexed_by": tuple(plain["indexed_by"]),
             "gone_parts": tuple(plain["gone_parts"]),
             "statistics": tuple(plain["statistics"]),
-            "annotators": tuple(plain.get("annotators", ())),
+            "annotators": tuple(plain["annotators"]),
             "tallies": {cohort: _tally(found) for cohort, found in plain["tallies"].items()},
             "race": tuple(plain["race"]),
             "drift": tuple(Drift(**found) for found in plain["drift"]),

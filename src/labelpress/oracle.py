@@ -10,12 +10,14 @@ import polars as pl
 from labelpress.answers import open_asks
 from labelpress.errors import SourceError, did_you_mean
 from labelpress.partitions import file_of
+from labelpress.row_hash import hash_rows, hash_texts
+from labelpress.row_index import among
 from labelpress.sources.listing import list_source
 from labelpress.sources.reading import read_footer, read_rows
 from labelpress.tables.schemas import ANSWERS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from labelpress.cluster import Cluster
@@ -40,16 +42,20 @@ def answer_open_asks(project: Project, store: Store, cluster: Cluster, now: date
     if oracle is None or waiting.height == 0:
         return 0
     source = project.settings.source
-    by_file: dict[str, list[str]] = {}
-    for part, row_id in waiting.select("part", "row_id").iter_rows():
-        by_file.setdefault(file_of(part), []).append(row_id)
+    asked = waiting.select("ask_id", "row_id", "row_hash")
+    by_file = asked.group_by(
+        pl.Series("file", [file_of(part) for part in waiting["part"]]), maintain_order=True
+    )
     files = {file.path: file for file in list_source(project.source_uri, source).files}
-    items = {path: (files[path], ids) for path, ids in by_file.items() if path in files}
+    items = {
+        str(path): (files[str(path)], rows.drop("file", strict=False))
+        for (path,), rows in by_file
+        if path in files
+    }
     found = cluster.map(read_gold, items, source, oracle)
     if not found:
         return 0
-    gold = pl.concat(found.values()).unique("row_id", keep="first", maintain_order=True)
-    answered = waiting.join(gold, on="row_id", how="inner").filter(pl.col("label").is_not_null())
+    answered = waiting.join(pl.concat(found.values()), on="ask_id", how="inner")
     _check_classes(answered["label"], project, oracle)
     rows = answered.select(
         "ask_id",
@@ -71,6 +77,11 @@ def answer_open_asks(project: Project, store: Store, cluster: Cluster, now: date
     return rows.height
 
 
+def people(annotators: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of those annotators that are no oracle."""
+    return tuple(name for name in annotators if name != ORACLE)
+
+
 def _check_classes(labels: pl.Series, project: Project, oracle: str) -> None:
     names = project.settings.classes.names
     unknown = sorted(set(labels.to_list()) - set(names))
@@ -82,10 +93,15 @@ def _check_classes(labels: pl.Series, project: Project, oracle: str) -> None:
 
 
 def read_gold(
-    where: tuple[SourceFile, list[str]], source: SourceSettings, oracle: str
+    where: tuple[SourceFile, pl.DataFrame], source: SourceSettings, oracle: str
 ) -> pl.DataFrame:
-    """Return row_id (text) and label of some rows of a source file, on a worker."""
-    file, row_ids = where
+    """
+    Return ask_id and label of asked rows (ask_id, row_id and row_hash) of a file, on a worker.
+
+    Of the rows of one id, which `on_duplicate` may allow, the one that was asked is told by its
+    hash.
+    """
+    file, asked = where
     footer = read_footer(file, source.storage_options)
     kinds: Mapping[str, str] = dict(footer.schema)
     if oracle not in kinds:
@@ -93,10 +109,28 @@ def read_gold(
             f"project.toml, [experts] oracle: {file.path!r} has no column {oracle!r}."
             f"{did_you_mean(oracle, kinds)}"
         )
-    types = {name: kinds[name] for name in (source.id, oracle)}
-    frame = read_rows(file, (0, len(footer.row_groups) - 1), types, source.storage_options)
-    renamed = frame.select(
+
+    def read(*names: str) -> pl.DataFrame:
+        types = {name: kinds[name] for name in names}
+        return read_rows(file, (0, len(footer.row_groups) - 1), types, source.storage_options)
+
+    frame = read(source.id, oracle)
+    there = frame.select(
         pl.col(source.id).cast(pl.String).alias("row_id"),
         pl.col(oracle).cast(pl.String).alias("label"),
-    )
-    return renamed.filter(pl.col("row_id").is_in(row_ids))
+        pl.int_range(pl.len()).alias("position"),
+    ).filter(among(frame[source.id], asked["row_id"]))
+    told = asked.join(there, on="row_id", how="inner")
+    if there["row_id"].is_duplicated().any():
+        shown = sorted(kinds.keys() - {oracle})
+        hashes = hash_texts(pl.Series(hash_rows(read(*shown)[there["position"]], shown)))
+        own = there.select(
+            "position",
+            pl.Series("own_hash", hashes, dtype=pl.String),
+            pl.col("row_id").is_unique().alias("once"),
+        )
+        told = told.join(own, on="position").filter(
+            pl.col("once") | (pl.col("own_hash") == pl.col("row_hash"))
+        )
+    told = told.filter(pl.col("label").is_not_null())
+    return told.select("ask_id", "label").unique("ask_id", keep="last", maintain_order=True)

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from labelpress.errors import LabelpressError
 
 PeriodLength = Literal["1h", "6h", "12h", "1d", "1w", "1mo"]
 _HOURS = {"1h": 1, "6h": 6, "12h": 12}
+_UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
+_LENGTHS = {name: timedelta(hours=hours) for name, hours in _HOURS.items()} | {
+    "1d": timedelta(days=1),
+    "1w": timedelta(weeks=1),
+    "1mo": timedelta(days=31),
+}
 
 
 class ScheduleSettings(BaseModel):
@@ -23,6 +29,15 @@ class ScheduleSettings(BaseModel):
     """How long a period is; weeks start on Monday."""
     timezone: str = "UTC"
     """Where days, weeks and months begin; periods of hours are counted in UTC."""
+    max_age: Annotated[str, Field(pattern=r"^$|^[1-9][0-9]*[hdw]$")] = ""
+    """How old the last publication may be, such as 36h, 9d or 2w; empty: two periods."""
+
+    @property
+    def allowed_age(self) -> timedelta:
+        """`max_age` as a time span."""
+        if not self.max_age:
+            return 2 * _LENGTHS[self.period]
+        return int(self.max_age[:-1]) * _UNITS[self.max_age[-1]]
 
     @field_validator("timezone")
     @classmethod

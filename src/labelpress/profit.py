@@ -15,6 +15,7 @@ from labelpress.intervals import wilson
 from labelpress.label_models import load
 from labelpress.labels import labels_of_votes
 from labelpress.manifest import read_answers, read_manifest
+from labelpress.report.facts import read_facts
 from labelpress.run_patterns import read_run_patterns
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from labelpress.drift import Drift
     from labelpress.manifest import HeuristicNote, Manifest
     from labelpress.store import Store
+    from labelpress.tables.files import Files
 
 Advice = Literal["keep", "fix", "retire"]
 
@@ -39,7 +41,8 @@ class Worth:
     """One heuristic in the printing of one period."""
 
     heuristic: str
-    version: int
+    version: int | None
+    """None for a held candidate."""
     period: str
     cpu_seconds: float
     """Spent on casting it in this period."""
@@ -65,6 +68,11 @@ class Worth:
     evidence: str
     """Why, in a sentence."""
 
+    @property
+    def beyond_chance(self) -> float:
+        """The gain where it is beyond chance, by a 95 % interval; else 0."""
+        return beyond_chance(self.gain or 0.0, self.gain_error or 0.0)
+
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON."""
         return asdict(self)
@@ -79,24 +87,37 @@ def weigh_heuristics(store: Store, version: int | None = None) -> tuple[Worth, .
     """
     found = store.labels.find(version)
     manifest = read_manifest(store.files, found.run)
-    patterns = None if manifest is None else read_run_patterns(store.files, manifest)
-    if manifest is None or patterns is None:
+    facts = read_facts(store, found.run)
+    # what was booked later, by another printing of the period, is not this one's
+    ledger = store.ledger.read(facts.ledger_version if facts else None)
+    worths = manifest and weigh(store.files, manifest, ledger, found.version)
+    if not worths:
         raise LabelpressError(
             f"the {'manifest' if manifest is None else 'vote patterns'} of {found} are gone from "
             "the store, so what its heuristics did is not known."
         )
-    ledger = store.ledger.read().filter(pl.col("heuristic").is_not_null())
+    return worths
+
+
+def weigh(
+    files: Files, manifest: Manifest, ledger: pl.DataFrame, version: int | None
+) -> tuple[Worth, ...]:
+    """Weigh the heuristics of a run by its manifest and a ledger; none where its votes are gone."""
+    patterns = read_run_patterns(files, manifest)
+    if patterns is None:
+        return ()
+    ledger = ledger.filter(pl.col("heuristic").is_not_null())
     counted = count_slice(patterns, load(manifest.label_model))
     scale = manifest.rows / max(patterns.rows, 1)
     turned = counted.turned.sum(axis=1) * scale
-    audits = _Audits.of(store, manifest)
+    audits = _Audits.of(files, manifest)
     drifting = {drift.heuristic: drift for drift in manifest.drifting}
     return tuple(
         _weigh(
             note,
             place,
             manifest,
-            found.version,
+            version,
             round(float(turned[place])),
             audits,
             _spent(ledger, note.name, manifest.period),
@@ -116,8 +137,8 @@ class _Audits:
     label_model: Mapping[str, Any]
 
     @staticmethod
-    def of(store: Store, manifest: Manifest) -> _Audits:
-        answers = read_answers(store.files, manifest.run).filter(pl.col("stratum") == "audit")
+    def of(files: Files, manifest: Manifest) -> _Audits:
+        answers = read_answers(files, manifest.run).filter(pl.col("stratum") == "audit")
         votes = np.array(answers["votes"].to_list(), dtype=Classes(manifest.classes).dtype)
         votes = votes.reshape(answers.height, len(manifest.heuristics))
         codes = answers["code"].to_numpy()
@@ -153,7 +174,7 @@ def _weigh(
     note: HeuristicNote,
     place: int,
     manifest: Manifest,
-    version: int,
+    version: int | None,
     changed: int,
     audits: _Audits,
     spent: tuple[float, float, float],
@@ -208,7 +229,7 @@ def advise(
     """
     if votes == 0 and not note.quarantined:
         return "retire", "It never votes."
-    if gain is not None and gain[0] + 1.96 * gain[1] < 0:
+    if gain is not None and beyond_chance(*gain) < 0:
         return "retire", (
             f"Labels are better without it: {-gain[0]:.2%} more of the rows would be right "
             f"(standard error {gain[1]:.2%}); {right} of its {cast} audited votes are right."
@@ -220,6 +241,11 @@ def advise(
         return "retire", "No label would be another without it."
     told = f"; {right} of its {cast} audited votes are right" if cast else "; no audit judges it"
     return "keep", f"{changed:,} labels would be others, or none, without it{told}."
+
+
+def beyond_chance(gain: float, error: float) -> float:
+    """Return a gain where its 95 % interval, by its standard error, leaves out 0; else 0."""
+    return gain if abs(gain) > 1.96 * error else 0.0
 
 
 def _fault(note: HeuristicNote, cast: int, right: int, drift: str) -> str:

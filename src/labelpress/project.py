@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from labelpress.asks import ExpertsSettings
 from labelpress.bundle import Bundle, belongs
+from labelpress.cluster_settings import ClusterSettings
 from labelpress.end_model.settings import EndModelSettings
 from labelpress.errors import ProjectError, did_you_mean
 from labelpress.exchange.settings import ExchangeSettings
@@ -20,11 +21,15 @@ from labelpress.heuristics.settings import HeuristicsSettings
 from labelpress.label_models.fitting import ModelName
 from labelpress.ledger import CostsSettings
 from labelpress.periods import ScheduleSettings
+from labelpress.retention import RetentionSettings
 from labelpress.slices import SlicesSettings
 from labelpress.sources.folder import absolute, read_folder
 from labelpress.sources.settings import SourceSettings
+from labelpress.tables.options import credentials_in
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pydantic_core import ErrorDetails
 
 FROZEN = ConfigDict(frozen=True, extra="forbid")
@@ -64,8 +69,10 @@ class StoreSettings(BaseModel):
 
     uri: str = "store/"
     """A local folder, relative to the project, or any object store."""
-    storage_options: dict[str, str] = Field(default_factory=dict)
-    """For the object store: endpoint, region. Credentials belong in the environment."""
+    block: str = ""
+    """The name of a Prefect block of the type Label Store that says the rest."""
+    storage_options: dict[str, str] = Field(default_factory=dict, repr=False)
+    """For the object store: endpoint, region. Credentials belong in the environment or a block."""
 
 
 class LabelModelSettings(BaseModel):
@@ -114,6 +121,7 @@ class Settings(BaseModel):
     """The start of everything random."""
     store: StoreSettings = StoreSettings()
     schedule: ScheduleSettings = ScheduleSettings()
+    cluster: ClusterSettings = ClusterSettings()
     heuristics: HeuristicsSettings = HeuristicsSettings()
     label_model: LabelModelSettings = LabelModelSettings()
     experts: ExpertsSettings = ExpertsSettings()
@@ -124,6 +132,19 @@ class Settings(BaseModel):
     gate: GateSettings = GateSettings()
     costs: CostsSettings = CostsSettings()
     tracking: TrackingSettings = TrackingSettings()
+    retention: RetentionSettings = RetentionSettings()
+
+    def judged_by(self) -> dict[str, Any]:
+        """Return the tables on which a run's figures depend, as plain JSON."""
+        return self.model_dump(mode="json", include=set(_JUDGED_BY))
+
+    def as_then(self, judged_by: Mapping[str, Any]) -> Settings:
+        """Return these settings with the tables that `judged_by` returned at another time."""
+        return Settings.model_validate(self.model_dump(by_alias=True) | dict(judged_by))
+
+
+_JUDGED_BY = ("seed", "classes", "label_model", "gate")
+"""Without what is kept elsewhere in a manifest; there are no credentials in these tables."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +156,15 @@ class Project:
     settings: Settings
     bundle: Bundle
     """Its files, as they travel to the workers."""
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What a block says and nobody else may read, by what it opens; it travels nowhere."""
+
+    @property
+    def names_blocks(self) -> bool:
+        """Whether the settings name a Prefect block, so that Prefect must be asked."""
+        settings = self.settings
+        studio = settings.exchange.label_studio
+        return bool(settings.store.block or settings.costs.block or studio.block)
 
     @property
     def name(self) -> str:
@@ -202,6 +232,7 @@ def parse_settings(text: str) -> Settings:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ProjectError(f"project.toml is not valid TOML: {error}") from None
+    _refuse_credentials(data)
     try:
         settings = Settings.model_validate(data)
     except ValidationError as error:
@@ -219,6 +250,21 @@ def parse_settings(text: str) -> Settings:
             "would see the answers. Take it out of the columns."
         )
     return settings
+
+
+def _refuse_credentials(data: Mapping[str, Any]) -> None:
+    """Before anything else is checked, since another error would show the values."""
+    for table in ("source", "store"):
+        place = data.get(table)
+        options = place.get("storage_options") if isinstance(place, dict) else None
+        found = credentials_in(options) if isinstance(options, dict) else []
+        if found:
+            raise ProjectError(
+                f"project.toml, [{table}] storage_options: {found[0]!r} is a credential, and this "
+                "file travels to the workers and into every audit. Take it out, make a new one, "
+                "and put that into the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, or "
+                "a profile or role of the machine)."
+            )
 
 
 def _explain(detail: ErrorDetails) -> str:
@@ -241,7 +287,7 @@ def _known_keys(path: list[str]) -> list[str]:
     model: Any = Settings
     for step in path:
         model = model.model_fields[step].annotation
-    return sorted(model.model_fields)
+    return sorted(field.alias or name for name, field in model.model_fields.items())
 
 
 def _shown(value: object) -> str:

@@ -109,12 +109,16 @@ def _later(
         reason = f"only {rows} rows judge both models, {FEWEST} are needed: {figures}"
     elif high < -margin:
         decision = "keep"
-        reason = f"worse than the champion beyond the margin of {margin:.1%}: {figures}"
+        reason = (
+            f"worse than the champion that serves, beyond the margin of {margin:.1%}: {figures}"
+        )
     # The tolerance keeps a loss of exactly the margin on the right side of rounding.
     elif best_so_far is not None and accuracy < best_so_far - margin - 1e-9:
         decision = "keep"
         reason = f"more than {margin:.1%} below the best so far, {best_so_far:.1%}: {figures}"
     else:
         decision = "promote"
-        reason = f"not worse than the champion beyond the margin of {margin:.1%}: {figures}"
+        reason = (
+            f"not worse than the champion before it beyond the margin of {margin:.1%}: {figures}"
+        )
     return PromotionVerdict(decision, reason, difference, low, high)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from labelpress.label_models.evidence import answer_weights
+from labelpress.answer_weights import weigh_answers, weighted_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 RefitPolicy = Literal["on-drift", "always", "never"]
 
-FOLDS = 5
 MIN_ANSWERS = 20
 """Below this many teaching answers the shadow race is not run."""
 
@@ -93,16 +92,16 @@ def evidence_says(
     kept: LabelModel,
     base_rate: BaseRate,
     answered: Answered,
-    fit: Callable[[Answered], LabelModel],
-    seed: int,
+    predict_unseen: Callable[[], NDArray[np.float64]],
 ) -> RefitDecision:
     """
     Decide by this period's evidence: the base rate, then a race run in the shadow.
 
     The race compares log losses on the teaching answers, weighted by inverse propensity: of the
-    kept model, and of a refit that has not seen the fold it is judged on. The kept model has seen
-    the older answers, so the comparison favours keeping. A refit must be better by more than the
-    standard error of the difference.
+    kept model, and of refits that have not seen the answers they are judged on. `predict_unseen`
+    returns the probabilities that these give, shape (a, K); it is called only where they decide.
+    The kept model has seen the older answers, so the comparison favours keeping. A refit must be
+    better by more than the standard error of the difference.
     """
     if not base_rate.assumed and not base_rate.contains(kept.base_rate):
         return RefitDecision(
@@ -114,15 +113,9 @@ def evidence_says(
             refit=False,
             reason=f"kept: nothing has drifted ({n} answers; trying a refit takes {MIN_ANSWERS})",
         )
-    folds = np.random.default_rng([seed, n]).permutation(n) % FOLDS
-    refitted = np.zeros(n)
-    for fold in range(FOLDS):
-        inside, outside = folds == fold, folds != fold
-        refitted[inside] = log_loss(fit(_subset(answered, outside)), _subset(answered, inside))
-    gain = log_loss(kept, answered) - refitted
-    weights = answer_weights(answered) / n
-    mean = float(weights @ gain)
-    error = float(np.sqrt((weights**2) @ (gain - mean) ** 2))
+    gain = _log_loss(kept.predict_proba(answered.votes), answered)
+    gain -= _log_loss(predict_unseen(), answered)
+    mean, error = weighted_mean(gain, weigh_answers(answered.propensity, answered.audit))
     if mean > error:
         return RefitDecision(
             refit=True,
@@ -136,17 +129,7 @@ def evidence_says(
     )
 
 
-def log_loss(model: LabelModel, answered: Answered) -> NDArray[np.float64]:
-    """Return minus the log of the probability that a model gives each answer, shape (a,)."""
-    probabilities = model.predict_proba(answered.votes)
+def _log_loss(probabilities: NDArray[np.float64], answered: Answered) -> NDArray[np.float64]:
+    """Return minus the log of the probability that is given to each answer, shape (a,)."""
     given = probabilities[np.arange(len(answered)), answered.labels]
     return np.asarray(-np.log(np.maximum(given, 1e-6)))
-
-
-def _subset(answered: Answered, mask: NDArray[np.bool_]) -> Answered:
-    return type(answered)(
-        answered.votes[mask],
-        answered.labels[mask],
-        answered.propensity[mask],
-        answered.audit[mask],
-    )

@@ -72,7 +72,8 @@ class Restatement:
         said = []
         if self.corrections:
             rows = [one.row_id for one in self.corrections]
-            said.append(f"{len(rows)} answers were corrected or no longer count ({_few(rows)}).")
+            what = "answer was" if len(rows) == 1 else "answers were"
+            said.append(f"{len(rows)} {what} corrected or taken out of use ({_few(rows)}).")
         said += [
             f"{one.rows:,} rows of {one.part!r} that were labelled before have {_did(one)}."
             for one in self.parts[:_SHOWN]
@@ -88,14 +89,19 @@ class Restatement:
 def find_restatement(
     store: Store, manifest: Manifest, base: Manifest | None, answers: pl.DataFrame, over: OverParts
 ) -> Restatement:
-    """Compare what a run uses with what its base used, and look up who else used that."""
-    if base is None:
+    """
+    Compare what a run uses with what its base used, and look up who else used that.
+
+    Later versions, and what was decided after `manifest.decisions_version`, are not looked at.
+    """
+    if base is None or manifest.base_version is None:
         return Restatement((), (), {})
     changed = _changed_answers(store, base, answers)
     parts = _restated_parts(store.files, manifest, base, over)
     if changed.height == 0 and not parts:
         return Restatement((), (), {})
-    history = [(v.version, read_manifest(store.files, v.run)) for v in store.labels.versions()]
+    earlier = [v for v in store.labels.versions() if v.version <= manifest.base_version]
+    history = [(v.version, read_manifest(store.files, v.run)) for v in earlier]
     known = [(number, found) for number, found in history if found is not None]
     used = {number: read_answers(store.files, found.run) for number, found in known}
     corrections = tuple(
@@ -121,7 +127,7 @@ def find_restatement(
         for part, (digest, rows) in parts.items()
     )
     found = Restatement(corrections, restated, {})
-    decisions = store.decisions.read()
+    decisions = store.decisions.read_frozen(manifest.decisions_version)
     models = {m.model: v for v in found.versions for m in models_of(decisions, v)}
     return Restatement(corrections, restated, models)
 

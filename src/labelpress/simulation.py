@@ -27,7 +27,7 @@ from labelpress.stages.train import train_model
 from labelpress.stages.vote import cast_votes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from labelpress.cluster import Cluster
     from labelpress.end_model.settings import EndModelSettings
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from labelpress.runs import Run
     from labelpress.stages.label import Candidate
     from labelpress.stages.plan import Plan
-    from labelpress.stages.train import Trained
+    from labelpress.stages.trained import Trained
 
 _FIRST: Final = datetime(2000, 1, 1, 12, tzinfo=UTC)
 """The day of the first round; each further round is a day later."""
@@ -100,13 +100,34 @@ def simulate(
     """
     Replay the loop of a project with its oracle; return what each round led to.
 
-    `budget` answers are asked in all, in `rounds` portions, on the stages of the flow: ask, answer,
-    label, publish, train. A candidate that the gate would hold is published all the same, as if a
-    person had promoted it. Nothing is written to the project's store. Raises `ProjectError` where
-    the project has no oracle or no test set, or where the budget has no answer for each round.
+    `budget` answers are asked in all, in `rounds` equal portions; see `replay`, which also says
+    what is raised. Raises `ProjectError` too where the budget has no answer for each round.
     """
-    _check(project, budget, rounds)
+    if not 1 <= rounds <= budget:
+        raise ProjectError(
+            f"{budget} answers cannot be asked in {rounds} rounds; each round asks one at least."
+        )
     portions = [budget * (r + 1) // rounds - budget * r // rounds for r in range(rounds)]
+    return replay(project, cluster, portions, seed=seed, progress=progress)
+
+
+def replay(
+    project: Project,
+    cluster: Cluster,
+    portions: Sequence[int],
+    *,
+    seed: int,
+    progress: Callable[[Round], None] = lambda _: None,
+) -> tuple[Round, ...]:
+    """
+    Replay the loop of a project with its oracle, a round for each portion of answers.
+
+    The rounds run on the stages of the flow: ask, answer, label, publish, train. A candidate that
+    the gate would hold is published all the same, as if a person had promoted it. Nothing is
+    written to the project's store. Raises `ProjectError` where the project has no oracle or no test
+    set.
+    """
+    _check(project)
     done: list[Round] = []
     with _scratch() as folder:
         control = _Loop(_set_up(project, folder / "control", seed, reserved_share=0.0), cluster)
@@ -151,10 +172,10 @@ class _Loop:
 
     def label(self, plan: Plan) -> Candidate:
         """Vote, fit and write the labels."""
-        voted = cast_votes(self._run, plan, self._cluster, _silent)
+        voted = cast_votes(self._run, plan, self._cluster)
         fitted = fit_labels(self._run, voted, plan.answers, self._cluster)
         self._answers = fitted.answers
-        return write_labels(self._run, fitted, self._cluster, _silent)
+        return write_labels(self._run, fitted, self._cluster)
 
     def publish(self, candidate: Candidate) -> int:
         """Judge the candidate, publish it whatever the verdict, and return its version."""
@@ -233,7 +254,7 @@ def _with_budget(project: Project, budget: int) -> Project:
     return replace(project, settings=project.settings.model_copy(update={"experts": experts}))
 
 
-def _check(project: Project, budget: int, rounds: int) -> None:
+def _check(project: Project) -> None:
     settings = project.settings
     if settings.experts.oracle is None:
         raise ProjectError(
@@ -245,17 +266,9 @@ def _check(project: Project, budget: int, rounds: int) -> None:
             "project.toml names no [evaluation] test, and a simulation is judged by it. Name a "
             "Parquet file with gold labels."
         )
-    if not 1 <= rounds <= budget:
-        raise ProjectError(
-            f"{budget} answers cannot be asked in {rounds} rounds; each round asks one at least."
-        )
 
 
 @contextmanager
 def _scratch() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="labelpress-simulate-") as folder:
         yield Path(folder)
-
-
-def _silent(_done: int, _all: int) -> None:
-    """Show no progress."""

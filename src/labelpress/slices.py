@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 MOST_VALUES = 50
 """An attribute with more values is no set of slices: it names rows rather than kinds of rows."""
 
+LONGEST_VALUE = 200
+"""Characters; one with a longer value holds texts, which are no names of slices either."""
+
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
 
 
@@ -82,11 +85,17 @@ def sort_rows(frame: pl.DataFrame, settings: SlicesSettings) -> pl.DataFrame:
     """
     Return a column per attribute (its value as text) and per condition (bool; null is false).
 
-    Raises `ProjectError` where a condition does not fit the columns' types.
+    Raises `ProjectError` where a condition does not fit the columns' types, or values are no text.
     """
     sorted_: dict[str, pl.Series] = {}
     for name in settings.attributes:
-        sorted_[name] = frame.get_column(name).cast(pl.String, strict=False)
+        column = frame.get_column(name)
+        if column.dtype.is_nested():
+            raise ProjectError(
+                f"project.toml, [slices] attributes: a value of column {name!r} is {column.dtype}, "
+                "so it is no kind of row. Write a condition on it in [slices] where."
+            )
+        sorted_[name] = column.cast(pl.String, strict=False)
     for name, text in settings.where.items():
         try:
             met = frame.select(_parse(name, text).alias(name)).get_column(name)
@@ -135,7 +144,7 @@ def members(found: pl.DataFrame) -> Iterator[tuple[str, pl.Series]]:
     Yield the name of each slice and its mask over the rows that `sort_rows` looked at.
 
     A condition gives its own name, an attribute `column = value` for each value, most frequent
-    first, and `column is null`. An attribute with too many values gives none (see `crowded`).
+    first, and `column is null`. One with too many or too long values gives none (see `crowded`).
     """
     for column in found.iter_columns():
         if column.dtype == pl.Boolean:
@@ -150,9 +159,13 @@ def members(found: pl.DataFrame) -> Iterator[tuple[str, pl.Series]]:
 
 
 def crowded(found: pl.DataFrame) -> tuple[str, ...]:
-    """Return the attributes with more values than slices can tell apart."""
+    """Return the attributes with more, or longer, values than slices can tell apart."""
     text = (column for column in found.iter_columns() if column.dtype == pl.String)
-    return tuple(column.name for column in text if column.n_unique() > MOST_VALUES)
+    return tuple(
+        column.name
+        for column in text
+        if column.n_unique() > MOST_VALUES or (column.str.len_chars() > LONGEST_VALUE).any()
+    )
 
 
 def slice_name(attribute: str, value: str | None) -> str:

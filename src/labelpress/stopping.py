@@ -55,7 +55,7 @@ def is_reached(manifest: Manifest, settings: ExpertsSettings) -> bool:
     found = lasting_certificate(manifest)
     return (
         found is not None
-        and found.status == "certified"
+        and found.standing == "certified"
         and found.low >= settings.target_accuracy
         and _coverage(manifest) >= settings.target_coverage
     )
@@ -66,12 +66,16 @@ def stopping_sentence(manifest: Manifest, settings: ExpertsSettings) -> str:
     found = lasting_certificate(manifest)
     low = 0.0 if found is None else found.low
     reached = is_reached(manifest, settings)
+    covering, covered = "", ""
+    if settings.target_coverage > 0:
+        covering = f" at a coverage of {settings.target_coverage:.0%} or more"
+        covered = f", the coverage {_coverage(manifest):.1%}"
     # rounded down: 94.96 % is not 95 %
     return (
-        f"target {settings.target_accuracy:.1%} at coverage {settings.target_coverage:.0%}, budget "
-        f"{settings.budget}: the lower end is {math.floor(1000 * low) / 10:.1f}% however often one "
-        f"looks, coverage {_coverage(manifest):.1%}; "
-        + ("reached, only reserved audits are asked" if reached else "not reached")
+        f"the target is {settings.target_accuracy:.1%} right{covering}, with {settings.budget} "
+        "answers a period; the lower end of the wider interval that stays valid however often one "
+        f"looks is {math.floor(1000 * low) / 10:.1f}%{covered}: "
+        + ("reached, only reserved audits are asked" if reached else "not reached, so asking on")
     )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from labelpress.classes import Classes, register
 from labelpress.errors import StoreError
+from labelpress.maintenance.condemned import read_condemned
 from labelpress.tables import schemas
 from labelpress.tables.events import EventTable
 from labelpress.tables.files import Files
@@ -21,10 +22,17 @@ if TYPE_CHECKING:
 
     from labelpress.project import Project
 
-FORMAT = 1
-"""The format of store that this labelpress writes, and the newest that it reads."""
+FORMAT = 2
+"""
+The format of store that this labelpress writes, and the newest that it reads.
+
+Since 2 rows may be erased: an earlier labelpress would bring them back with its next run.
+"""
 NEEDS_LABELPRESS = "0.1.0"
 """The first labelpress version that reads `FORMAT`; a store carries it for older ones to name."""
+
+PROBE = ".labelpress-probe-"
+"""How the files begin by which a run finds out whether it may write."""
 
 _IDENTITY = "store.json"
 _CLASSES = "classes"
@@ -32,7 +40,7 @@ _CLASSES = "classes"
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What `store.json` says; it is written once and never changed."""
+    """What `store.json` says; nothing of it changes but the format, when it rises."""
 
     store_id: str
     project: str
@@ -90,6 +98,15 @@ class Store:
         """What was decided."""
         return self._events("decisions", schemas.DECISIONS)
 
+    @property
+    def event_tables(self) -> tuple[EventTable, ...]:
+        """All append-only tables."""
+        return self.asks, self.answers, self.ledger, self.decisions
+
+    def condemned(self) -> frozenset[str]:
+        """Return the files that maintenance is about to remove: no run may take them up."""
+        return frozenset(read_condemned(self.files))
+
     def identity(self) -> Identity:
         """
         Read `store.json`.
@@ -121,6 +138,15 @@ class Store:
                 f"to {FORMAT}. Install labelpress {identity.needs_labelpress} or newer."
             )
         return identity
+
+    def raise_format(self) -> bool:
+        """Refuse the store to whoever knows only earlier formats; False where it is refused."""
+        identity = self.identity()
+        if identity.format == FORMAT:
+            return False
+        raised = replace(identity, format=FORMAT, needs_labelpress=NEEDS_LABELPRESS)
+        self.files.write_json(_IDENTITY, asdict(raised))
+        return True
 
     def registered_classes(self) -> Classes:
         """Read the class registry as it is now; a class's file is named for its code."""
@@ -174,16 +200,22 @@ def open_store(
     if not exists and not dry_run:
         _create(store, project)
     if exists or not dry_run:
-        identity = store.identity()
-        if identity.project != project:
-            raise StoreError(
-                f"The store at {store.uri} belongs to project {identity.project!r}, but this is "
-                f"project {project!r}. Give each project its own [store] uri in project.toml."
-            )
+        _check_project(store, project)
     if dry_run:
         return replace(store, classes=register(store.registered_classes(), classes))
     _check_writable(store.files)
     return replace(store, classes=store.register_classes(classes))
+
+
+def existing_store(project: Project) -> Store:
+    """
+    Return the store of a project as it is, with its registered classes; nothing is created.
+
+    Raises `StoreError` where there is none, it is another project's, or it is of a newer format.
+    """
+    store = Store(project.store_uri, dict(project.settings.store.storage_options))
+    _check_project(store, project.name)
+    return replace(store, classes=store.registered_classes())
 
 
 def open_project_store(project: Project) -> Store:
@@ -192,6 +224,15 @@ def open_project_store(project: Project) -> Store:
     return open_store(
         project.store_uri, project.name, settings.classes.names, settings.store.storage_options
     )
+
+
+def _check_project(store: Store, project: str) -> None:
+    identity = store.identity()
+    if identity.project != project:
+        raise StoreError(
+            f"The store at {store.uri} belongs to project {identity.project!r}, but this is "
+            f"project {project!r}. Give each project its own [store] uri in project.toml."
+        )
 
 
 def _create(store: Store, project: str) -> None:
@@ -207,7 +248,7 @@ def _create(store: Store, project: str) -> None:
 
 def _check_writable(files: Files) -> None:
     """Write and delete a file, so that a run finds out at once and not after hours."""
-    probe = f".labelpress-probe-{uuid.uuid4().hex}"
+    probe = f"{PROBE}{uuid.uuid4().hex}"
     files.write_bytes(probe, b"")
     files.delete(probe)
 

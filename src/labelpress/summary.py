@@ -11,15 +11,19 @@ from labelpress.annotators import Annotator
 from labelpress.calibration import Calibration
 from labelpress.certify import Certificate
 from labelpress.labels import Change, add_counts
-from labelpress.slices import MOST_VALUES
+from labelpress.oracle import people
+from labelpress.slices import LONGEST_VALUE, MOST_VALUES
 
 if TYPE_CHECKING:
     from labelpress.classes import Classes
     from labelpress.gate import Verdict
     from labelpress.ledger import Costs
     from labelpress.manifest import Manifest
-    from labelpress.stages.promote import Promotion
-    from labelpress.stages.train import Trained
+    from labelpress.report.bill import Units
+    from labelpress.report.facts import RunFacts
+    from labelpress.report.questions import Answer
+
+WHERE_ASKS = "the new asks: `labelpress asks export PROJECT` writes the open ones to a file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,6 @@ class Summary:
     model_f1: float | None
     model_log_loss: float | None
     model_role: str
-    model_note: str
     cells_computed: int
     cells_reused: int
     rows_per_second: float | None
@@ -69,30 +72,19 @@ class Summary:
 
 
 def summarise(
-    manifest: Manifest,
-    classes: Classes,
-    *,
-    version: int | None,
-    held: tuple[str, ...],
-    trained: Trained | None,
-    promotion: Promotion | None,
-    asks: int,
-    simulated: bool,
-    costs: Costs,
-    cumulative_usd: float,
-    stopping: str = "",
+    manifest: Manifest, classes: Classes, facts: RunFacts, costs: Costs, cumulative_usd: float
 ) -> Summary:
     """Put the figures of a run together."""
     counts = add_counts([entry.counts for entry in manifest.entries], classes)
     change = sum((entry.change for entry in manifest.entries), Change())
-    evaluation = trained.evaluation if trained else None
+    model = facts.model
     speed = manifest.rows_cast / manifest.votes_seconds if manifest.votes_seconds else None
     return Summary(
         period=manifest.period,
         printing=manifest.printing,
         run=manifest.run,
-        version=version,
-        held=held,
+        version=facts.version,
+        held=facts.held,
         rows=counts.rows,
         coverage=counts.labelled / max(counts.rows, 1),
         churn=change.churn,
@@ -102,20 +94,19 @@ def summarise(
         annotators=tuple(Annotator(**one) for one in manifest.annotators),
         calibration=Calibration.from_json(manifest.calibration) if manifest.calibration else None,
         conflict=manifest.conflict,
-        simulated=simulated,
-        model_accuracy=evaluation.accuracy if evaluation else None,
-        model_f1=evaluation.f1 if evaluation else None,
-        model_log_loss=evaluation.log_loss if evaluation else None,
-        model_role=promotion.role if promotion else "",
-        model_note=promotion.reason if promotion else "",
+        simulated=facts.simulated,
+        model_accuracy=model.accuracy if model else None,
+        model_f1=model.f1 if model else None,
+        model_log_loss=model.log_loss if model else None,
+        model_role=model.role if model else "",
         cells_computed=manifest.cells_computed,
         cells_reused=manifest.cells_reused,
         rows_per_second=speed if manifest.cells_computed else None,
-        asks=asks,
+        asks=facts.asks,
         stale_answers=manifest.stale_answers,
         costs=costs,
         cumulative_usd=cumulative_usd,
-        stopping=stopping,
+        stopping=facts.stopping,
         warnings=_warnings(manifest),
     )
 
@@ -188,6 +179,15 @@ def cost_metrics(costs: Costs, cumulative_usd: float) -> dict[str, float]:
     }
 
 
+def unit_metrics(units: Units, units_so_far: Units) -> dict[str, float | None]:
+    """Return what labels, answers and points of accuracy cost; None where that is unknown."""
+    return {
+        f"cost.{so_far}per_{name}_usd": getattr(found, name)
+        for so_far, found in (("", units), ("cumulative_", units_so_far))
+        for name in ("label", "answer", "point")
+    }
+
+
 def headline(summary: Summary) -> str:
     """Return the verdict in one sentence."""
     if summary.version is None:
@@ -202,10 +202,11 @@ def accuracy_text(certificate: Certificate) -> str:
     """
     Return an accuracy interval in words, its standing first.
 
-    `certified` is said of the interval, not of the labels: a wide one is called wide.
+    `certified` is said of the interval, not of the labels: a wide one is called wide, and one from
+    fewer than 10 audits is never called certified.
     """
     if certificate.estimate is None:
-        return f"{certificate.status}: no audit was answered"
+        return f"{certificate.standing}: no audit was answered"
     audits = f"{certificate.audits} audit{'' if certificate.audits == 1 else 's'}"
     match certificate.status:
         case "approximate":
@@ -216,7 +217,7 @@ def accuracy_text(certificate: Certificate) -> str:
             source = f"from {audits}"
     wide = ": wide" if certificate.wide else ""
     interval = f"{100 * certificate.low:.1f} to {100 * certificate.high:.1f}"
-    return f"{certificate.status}: {certificate.estimate:.1%} ({interval}, {source}{wide})"
+    return f"{certificate.standing}: {certificate.estimate:.1%} ({interval}, {source}{wide})"
 
 
 def calibration_text(calibration: Calibration | None) -> str:
@@ -233,38 +234,48 @@ def calibration_text(calibration: Calibration | None) -> str:
 def crowded_text(attribute: str) -> str:
     """Say why an attribute gives no slices, and what to do."""
     return (
-        f"{attribute} has more than {MOST_VALUES} values, so it gives no slices; group them by "
-        "conditions in [slices] where."
+        f"{attribute} has more than {MOST_VALUES} values, or one of more than {LONGEST_VALUE} "
+        "characters, so it gives no slices; group them by conditions in [slices] where."
     )
 
 
-def markdown(summary: Summary, verdict: Verdict, refit: str) -> str:
+def markdown(
+    summary: Summary, verdict: Verdict, refit: str, answers: tuple[Answer, ...] = ()
+) -> str:
     """Return the summary artifact of a run, the verdict first; text from the source is escaped."""
     costs = summary.costs
-    expert = "an oracle, simulated" if summary.simulated else "experts"
-    accuracy = f"{accuracy_text(summary.certificate)}; answers by {expert}"
+    too = "experts and " if people(one.name for one in summary.annotators) else ""
+    expert = f"{too}an oracle, simulated" if summary.simulated else "experts"
     parts = f"experts {usd_text(costs.expert_usd)}, compute {usd_text(costs.compute_usd)}"
     lines = [
         f"## {_safe(headline(summary))}",
         "",
         *[f"- {_safe(sentence)}" for sentence in (*summary.held, *summary.warnings)],
         "",
+        *(
+            f"**{answer.question}** {_safe(' '.join((_stop(answer.short), *answer.sentences)))}\n"
+            for answer in answers
+        ),
         "| | |",
         "|---|---|",
         f"| rows | {summary.rows:,} |",
         f"| coverage | {summary.coverage:.1%} |",
-        f"| accuracy of the labels | {accuracy} |",
+        f"| accuracy of the labels | {accuracy_text(summary.certificate)} |",
         f"| calibration error | {calibration_text(summary.calibration)} |",
         f"| churn | {_share(summary.churn)} |",
-        f"| label model | {_safe(refit)} |",
         f"| end model | {_share(summary.model_accuracy)}, {summary.model_role or 'not trained'} |",
         f"| cells computed / reused | {summary.cells_computed} / {summary.cells_reused} |",
-        f"| asks put | {summary.asks} |",
-        f"| asking on | {_safe(summary.stopping) or 'unknown'} |",
+        f"| new asks to experts | {summary.asks} |",
         f"| answers that no longer match their row | {summary.stale_answers} |",
         f"| cost of this period | {usd_text(costs.total_usd)} ({parts}) |",
         f"| hand-labelling the new rows | {usd_text(costs.hand_usd)} (modelled) |",
         f"| cost so far | {usd_text(summary.cumulative_usd)} |",
+        "",
+        # Prefect's page cuts long cells of a table: sentences stand below it.
+        f"- label model: {_safe(refit)}",
+        f"- answers by {expert}",
+        f"- asking: {_safe(summary.stopping) or 'unknown'}",
+        *([f"- {WHERE_ASKS}"] if summary.asks else []),
         "",
         "| part of the labels | accuracy |",
         "|---|---|",
@@ -272,9 +283,7 @@ def markdown(summary: Summary, verdict: Verdict, refit: str) -> str:
         *[f"\n{_safe(crowded_text(name))}" for name in summary.crowded],
         *_annotators(summary.annotators),
         "",
-        "| check | outcome | |",
-        "|---|---|---|",
-        *[f"| {c.name} | {c.outcome} | {_safe(c.sentence)} |" for c in verdict.checks],
+        *[f"- {_safe(c.name)}: **{c.outcome}**. {_safe(c.sentence)}" for c in verdict.checks],
     ]
     return "\n".join(lines)
 
@@ -295,6 +304,10 @@ def _annotators(annotators: tuple[Annotator, ...]) -> list[str]:
     ]
 
 
+def _stop(text: str) -> str:
+    return text if text.endswith(".") else f"{text}."
+
+
 def _share(value: float | None) -> str:
     return "unknown" if value is None else f"{value:.1%}"
 
@@ -302,6 +315,6 @@ def _share(value: float | None) -> str:
 def _safe(text: str) -> str:
     """Escape what Markdown or HTML would take for its own."""
     escaped = escape(text, quote=False)
-    for sign in "\\`*_[]|":
+    for sign in "\\`*_~[]|":
         escaped = escaped.replace(sign, f"\\{sign}")
     return escaped.replace("\n", " ")

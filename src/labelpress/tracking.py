@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import tempfile
 import time
+import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -23,10 +25,14 @@ Result = TypeVar("Result")
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 LEDGER_RUN = "ledger"
 CENT = 0.005
+_NOTE = "mlflow.note.content"
 _MODEL_FILE = "end_model.skops"
+_BATCH = 500
+"""Metrics in one request; a server takes 1,000, which the figures of 200 heuristics exceed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +89,11 @@ class Tracking:
             # Without this a server that is down is retried for minutes before anybody is told.
             os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
             os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
-        # Processes that touch a new SQLite file at once collide in its migration; waiting helps.
+        # Processes that touch an old SQLite file at once collide in its migration; waiting helps.
         attempts = 6 if uri.startswith("sqlite:") else 1
         for attempt in range(1, attempts + 1):
             try:
+                _make_database(uri)
                 self._client: MlflowClient = MlflowClient(tracking_uri=uri, registry_uri=uri)
                 self._experiment: str = self._find_experiment()
             except Exception as error:  # noqa: BLE001  MLflow raises whatever its back end raises
@@ -95,7 +102,8 @@ class Tracking:
                     continue
                 raise TrackingError(
                     f"MLflow at {_shown(uri)} cannot be used ({_first_line(error)}). Nothing was "
-                    "computed or written. Start the server, or mend [tracking] uri in project.toml."
+                    "computed or published. Start the server, or mend [tracking] uri in "
+                    "project.toml."
                 ) from None
             return
 
@@ -139,7 +147,7 @@ class Tracking:
         data: Sequence[TrackedData] = (),
         step: int = 0,
     ) -> None:
-        """Write what is known of a run in one batch; unknown metrics (None) are left out."""
+        """Write what is known of a run; unknown metrics (None) are left out."""
         from mlflow.entities import Metric, Param, RunTag  # noqa: PLC0415
 
         now = int(time.time() * 1000)
@@ -148,10 +156,12 @@ class Tracking:
         written = self._client.get_run(run_id).data.params
         self._client.log_batch(
             run_id,
-            metrics=[Metric(key, float(value), now, step) for key, value in known],
             params=[Param(k, v[:6000]) for k, v in params.items() if k not in written],
             tags=[RunTag(key, value) for key, value in tags.items()],
         )
+        points = [Metric(key, float(value), now, step) for key, value in known]
+        for start in range(0, len(points), _BATCH):
+            self._client.log_batch(run_id, metrics=points[start : start + _BATCH])
         if data:
             self._client.log_inputs(run_id, [_dataset_input(item) for item in data])
 
@@ -165,6 +175,13 @@ class Tracking:
                 data = content.encode() if isinstance(content, str) else content
                 target.write_bytes(data)
             self._client.log_artifacts(run_id, folder)
+
+    @_telling
+    def change_note(self, run_id: str, change: Callable[[str], str]) -> None:
+        """Change the description of a run, if it has one."""
+        tags = self._client.get_run(run_id).data.tags
+        if _NOTE in tags and change(tags[_NOTE]) != tags[_NOTE]:
+            self._client.set_tag(run_id, _NOTE, change(tags[_NOTE]))
 
     @_telling
     def finish(self, run_id: str, *, failed: bool = False) -> None:
@@ -188,8 +205,7 @@ class Tracking:
         A step that is there is written again only where it differs by a cent: what crashed or late
         runs spent is booked to their own period afterwards, and MLflow draws every point.
         """
-        tags = {"labelpress.project": self.project, "labelpress.kind": LEDGER_RUN}
-        run_id = self.open_run(f"{self.project} ledger", tags)
+        run_id = self.open_run(f"{self.project} ledger", self._ledger_tags)
         names = {name for costs in steps.values() for name in costs}
         drawn = {
             (name, point.step): point.value
@@ -271,6 +287,23 @@ class Tracking:
         except MlflowException:
             return None
 
+    @_telling
+    def chart(self, server: str = "") -> str | None:
+        """
+        Return the address of the page that draws the cost of each period; None before the first.
+
+        `server` is the address of a server over the tracking store, where that is a database.
+        """
+        run_id = self.find_run(self._ledger_tags)
+        if run_id is None:
+            return None
+        root = (server or self.uri).rstrip("/")
+        return f"{root}/#/experiments/{self._experiment}/runs/{run_id}/model-metrics"
+
+    @property
+    def _ledger_tags(self) -> dict[str, str]:
+        return {"labelpress.project": self.project, "labelpress.kind": LEDGER_RUN}
+
     def link(self, run_id: str) -> str:
         """Return the address of a run's page, or of the tracking store where there is no server."""
         if self.uri.startswith("http"):
@@ -291,6 +324,30 @@ def _dataset_input(item: TrackedData) -> Any:
         profile=json.dumps({"rows": item.rows}),
     )
     return DatasetInput(dataset, [InputTag("mlflow.data.context", item.context)])
+
+
+def _make_database(uri: str) -> None:
+    """
+    Make a new SQLite file whole or not at all.
+
+    MLflow makes its tables step by step, and refuses a file that a killed run left halfway.
+    """
+    if not uri.startswith("sqlite:////"):
+        return
+    path = Path(uri.removeprefix("sqlite:///").partition("?")[0])
+    if path.exists():
+        return
+    from mlflow import MlflowClient  # noqa: PLC0415  MLflow takes seconds to import
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        made = f"sqlite:///{unfinished}"
+        MlflowClient(tracking_uri=made, registry_uri=made).search_experiments(max_results=1)
+        with suppress(FileExistsError):  # somebody else was first, and whole as well
+            os.link(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def _artifact_location(uri: str, project: str) -> str | None:

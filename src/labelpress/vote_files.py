@@ -19,7 +19,7 @@ import polars as pl
 from labelpress.votes import Patterns, Votes, count_patterns, renew_patterns
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -52,14 +52,22 @@ def folder(partition_digest: str) -> str:
     return f"votes/{partition_digest}"
 
 
-def find_cells(files: Files, partition_digest: str) -> tuple[Cell, ...]:
-    """Return all cells that are stored for a partition, whichever run computed them."""
+def find_cells(
+    files: Files, partition_digest: str, condemned: Container[str] = ()
+) -> tuple[Cell, ...]:
+    """
+    Return all cells that are stored for a partition, whichever run computed them.
+
+    Those in `condemned` files are about to be removed by maintenance, and not among them.
+    """
     place = folder(partition_digest)
     cells: list[Cell] = []
     for name in files.names(place):
         if name == ROWS_FILE or name.startswith(_PATTERNS) or not name.endswith(".parquet"):
             continue
         path = f"{place}/{name}"
+        if path in condemned:
+            continue
         metadata = files.parquet_schema(path).metadata or {}
         facts = json.loads(metadata[_METADATA.encode()])
         cells += [Cell(file=path, **fact) for fact in facts]
@@ -161,7 +169,7 @@ def partition_patterns(
     `before` are the fingerprints of an earlier count, position by position: where it is there,
     only the rows on which an edited heuristic votes otherwise are counted again.
     """
-    path = _patterns_file(partition_digest, cells, fingerprints)
+    path = patterns_file(partition_digest, cells, fingerprints)
     if files.exists(path):
         return read_patterns(files, path, classes)
     patterns = _recount(files, partition_digest, cells, fingerprints, rows, classes, before)
@@ -171,9 +179,10 @@ def partition_patterns(
     return patterns
 
 
-def _patterns_file(
+def patterns_file(
     partition_digest: str, cells: Mapping[str, Cell], fingerprints: Sequence[str]
 ) -> str:
+    """Return where the pattern counts of a partition are, relative to the store."""
     key = hashlib.blake2b("\x1f".join(fingerprints).encode(), digest_size=12)
     key.update(repr(tuple(fp in cells for fp in fingerprints)).encode())
     return f"{folder(partition_digest)}/{_PATTERNS}{key.hexdigest()}.parquet"
@@ -192,7 +201,7 @@ def _recount(
     if len(before) != len(fingerprints):
         return None
     edited = [i for i, fingerprint in enumerate(fingerprints) if fingerprint != before[i]]
-    earlier = _patterns_file(partition_digest, cells, before)
+    earlier = patterns_file(partition_digest, cells, before)
     if not cells.keys() >= {before[i] for i in edited} or not files.exists(earlier):
         return None
     now = read_votes(files, cells, [fingerprints[i] for i in edited], rows, classes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from labelpress.amounts import usd_text
+from labelpress.amounts import price_text, usd_text
 
 
 @pytest.mark.parametrize(
@@ -24,3 +24,19 @@ def test_an_amount_is_to_the_cent(usd, text, short):
     """A fraction of a cent is said to be one; only nothing is 0.00."""
     assert usd_text(usd) == text
     assert usd_text(usd, short=True) == short
+
+
+@pytest.mark.parametrize(
+    ("usd", "text"),
+    [
+        (None, "unknown"),
+        (0.0, "0.00 USD"),
+        (5.104, "5.10 USD"),
+        (0.0512, "0.051 USD"),
+        (0.00123, "0.0012 USD"),
+        (1.1e-8, "less than 0.0001 USD"),
+    ],
+)
+def test_the_price_of_one_piece_may_be_far_below_a_cent(usd, text):
+    """Two digits tell it; a power of ten would have to be explained."""
+    assert price_text(usd) == text

@@ -84,7 +84,7 @@ def test_an_answer_is_as_simulated_as_those_who_say_the_same():
 
 
 def test_of_two_asks_for_a_row_the_one_answered_last_counts():
-    """A changed row may be asked again."""
+    """As long as both are about the same content."""
     rows, _ = agree(
         asks(("q1", "r1"), ("q2", "r1")),
         answers(("q2", "ann", "ham"), ("q1", "bob", "spam")),
@@ -92,6 +92,15 @@ def test_of_two_asks_for_a_row_the_one_answered_last_counts():
     )
 
     assert rows.select("row_id", "code").rows() == [("r1", 1)]
+
+
+def test_a_late_answer_about_the_old_content_does_not_hide_that_about_the_new():
+    """Which of them is the row's is for whoever reads the source to say."""
+    put = asks(("q1", "r1"), ("q2", "r1")).with_columns(row_hash=pl.Series(["old", "new"]))
+
+    rows, _ = agree(put, answers(("q2", "ann", "ham"), ("q1", "bob", "spam")), CLASSES)
+
+    assert rows.select("row_hash", "code").rows() == [("new", 0), ("old", 1)]
 
 
 def test_an_ask_is_open_until_it_is_answered_skipped_or_expired():

@@ -24,6 +24,7 @@ def many_rows(count):
         partition=pl.lit("d"),
         cohort=pl.lit("new"),
         changed=pl.lit(value=False),
+        disputed=pl.lit(None, pl.Float64),
         askable=pl.lit(value=True),
     )
 
@@ -46,6 +47,22 @@ def test_partitions_choose_the_same_rows_together_as_one_table():
     )
 
 
+def test_rows_that_the_champion_disputes_share_the_uncertain_stratum():
+    """A quarter of it, the surest first; they say why they are asked."""
+    rows = many_rows(200).with_columns(
+        disputed=pl.when(pl.col("row_id") % 50 == 7).then(pl.col("row_id") / 200)
+    )
+    settings = ExpertsSettings(budget=12, reserved_share=0.0, split={"uncertain": 1.0})
+    candidates = merge_candidates([pick_candidates(rows, 40)], 40)
+
+    asks = choose_asks(candidates, settings, {}, seed=0, satisfied=False, held=False)
+
+    disputed = asks.filter(pl.col("reason").str.contains("champion"))
+    assert disputed["row_id"].to_list() == ["157", "107", "57"]
+    assert disputed["stratum"].unique().to_list() == ["uncertain"]
+    assert asks.height == asks["row_id"].n_unique() == 12
+
+
 def test_the_budget_is_split_by_itself_or_as_declared():
     """Reserved audits come off first; no row is asked twice, and each says why."""
     by_itself = asked(ExpertsSettings(budget=40, reserved_share=0.25))
@@ -62,6 +79,23 @@ def test_the_budget_is_split_by_itself_or_as_declared():
     anchor = declared.filter(pl.col("stratum") == "anchor").row(0, named=True)
     assert anchor["reason"] == "few answers say how often the heuristic rare is right"
     assert anchor["propensity"] == 30 / 50
+
+
+def test_what_a_stratum_has_too_few_rows_for_is_spent_on_audits():
+    """The whole budget is asked, and each audit's propensity counts the audits that came so."""
+    rows = many_rows(200).filter((pl.col("n_votes") > 0) | (pl.col("row_id") < 50))
+    split = {"audit": 0.2, "uncovered": 0.4, "anchor": 0.4}
+    settings = ExpertsSettings(budget=100, reserved_share=0.1, split=split)
+
+    asks = choose_asks(
+        pick_candidates(rows, 100), settings, {}, seed=0, satisfied=False, held=False
+    )
+
+    audits = asks.filter(pl.col("stratum") == "audit")
+    assert asks.height == asks["row_id"].n_unique() == 100
+    assert audits["reserved"].sum() == 10
+    assert audits.height > 10 + 18
+    assert audits["propensity"].unique().to_list() == [audits.height / rows.height]
 
 
 def test_a_reached_target_leaves_the_reserved_audits():

@@ -17,6 +17,7 @@ ROWS = pl.DataFrame(
         "margin": [0.2, 0.9, 0.2, 1.0, 0.0],
         "n_votes": [2, 1, 3, 1, 0],
         "heuristic": ["begging", None, "begging", None, None],
+        "disputed": [None, 0.6, None, 0.9, None],
         "changed": [False, True, False, False, False],
         "askable": [True, True, True, True, True],
     }
@@ -24,12 +25,13 @@ ROWS = pl.DataFrame(
 
 
 def test_each_stratum_keeps_its_best_rows():
-    """Audits by random number and cohort; uncertain rows by margin, one of each margin first."""
+    """Audits by random number, uncertain ones by margin, disputed ones by how surely so."""
     found = pick_candidates(ROWS, 2)
 
     assert found.audit["row_id"].to_list() == ["2", "3", "5", "4"]
     assert found.anchor["row_id"].to_list() == ["3", "1"]
     assert found.uncertain["row_id"].to_list() == ["3", "2"]
+    assert found.disputed["row_id"].to_list() == ["4", "2"]
     assert found.doubtful["row_id"].to_list() == ["2", "3"]
     assert found.uncovered["row_id"].to_list() == ["5"]
     assert found.changed["row_id"].to_list() == ["2"]

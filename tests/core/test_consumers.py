@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import duckdb
 import polars as pl
 import pytest
+from deltalake import DeltaTable
 
 from labelpress.consumers import read_labels
 from labelpress.errors import StoreError
@@ -96,3 +98,21 @@ def test_errors_say_what_there_is(uri: str, tmp_path: Path) -> None:
     empty = open_store(str(tmp_path / "empty"), "tumour", ["benign"])
     with pytest.raises(StoreError, match="No label version has been published"):
         read_labels(empty.uri)
+
+
+def test_duckdb_and_polars_read_every_version_without_labelpress(uri: str) -> None:
+    """By version from Delta, by period from the commits' metadata; the rows of `read_labels`."""
+    place = f"{uri}/labels"
+    commits = [one for one in DeltaTable(place).history() if "labelpress.kind" in one]
+    assert [one["labelpress.period"] for one in commits] == ["2026-01-12", "2026-01-05"]
+    for commit in commits:
+        version = int(commit["labelpress.version"])
+        wanted = read_labels(uri, period=commit["labelpress.period"]).sort("row_id").collect()
+        files = DeltaTable(place, version=version).file_uris()
+        by_duckdb = duckdb.read_parquet(files, hive_partitioning=True).order("row_id")
+        by_polars = pl.scan_delta(place, version=version).sort("row_id").collect()
+
+        assert by_polars.equals(wanted)
+        assert by_polars.equals(read_labels(uri, version).sort("row_id").collect())
+        assert by_duckdb.columns == wanted.columns
+        assert by_duckdb.fetchall() == wanted.rows()

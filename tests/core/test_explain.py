@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import replace
+from math import exp
 
+import numpy as np
 import polars as pl
 import pytest
 from rich.console import Console
@@ -14,6 +16,7 @@ from labelpress.cli.looking import print_explanation, show_explanation
 from labelpress.decisions import Decision, decide
 from labelpress.errors import LabelpressError
 from labelpress.explain import NO_CODE, explain_row
+from labelpress.label_models import load
 from labelpress.manifest import read_answers, write_manifest
 
 LATER = [
@@ -42,7 +45,7 @@ def test_the_votes_are_those_of_the_row_that_was_kept(project, cluster, kept, be
 
 
 def test_a_past_version_is_explained_by_the_heuristics_of_its_time(project, cluster):
-    """An edit does not reach back: votes, code and replay are those of the version asked for."""
+    """An edit does not reach back: votes, code, answers and replay are those of the version."""
     open_gate = "[gate]\nmax_churn = 1.0\nmax_balance_gap = 1.0\n[end_model.features]"
     project.configure("[end_model.features]", open_gate)
     first = project.print(cluster).version
@@ -53,6 +56,50 @@ def test_a_past_version_is_explained_by_the_heuristics_of_its_time(project, clus
     assert "my channel" in str(then.votes)
     assert "my channel" not in str(now.votes)
     assert then.replayed.endswith("the same bits")
+    asked = project.store.answers.read().row(0, named=True)
+    before, after = (explain_row(project.store, asked["row_id"], v) for v in (1, 2))
+    assert before.answers == ()
+    (answer,) = after.answers
+    assert (answer.label, answer.annotator) == (asked["label"], asked["annotator"])
+    assert answer.answered == asked["answered"]
+    assert answer.rationale == asked["rationale"]
+    assert answer.counted in {"overrides", "certifies"}
+
+
+def test_an_answer_to_what_a_row_was_is_stale(project, cluster):
+    """Also where another answer, to what the row is, overrides its label."""
+    project.print(cluster)
+    row_id = project.store.asks.read().filter(~pl.col("reserved"))["row_id"][0]
+    project.print(cluster, "2026-03-09")
+    given = project.store.answers.read().filter(pl.col("row_id") == row_id)
+    old = given.with_columns(ask_id=pl.lit("a0"), row_hash=pl.lit("0" * 16))
+    project.store.answers.append(old, batch="late")
+    project.print(cluster, "2026-03-16")
+
+    counted = {answer.counted for answer in explain_row(project.store, row_id).answers}
+
+    assert counted == {"overrides", "stale"}
+
+
+def test_a_vote_moves_the_odds_by_what_they_would_be_without_it(project, cluster):
+    """With all votes over with all but this one, by the label model of the version."""
+    manifest = project.print(cluster).gated.manifest
+    model = load(manifest.label_model)
+    explanation = explain_row(project.store, "a4")
+    votes = np.array(
+        [[-1 if v.vote is None else manifest.classes.index(v.vote) for v in explanation.votes]]
+    )
+    target = manifest.classes.index(explanation.explained_class)
+
+    def odds(ballot):
+        sure = model.predict_proba(ballot)[0, target]
+        return sure / (1 - sure)
+
+    assert (votes >= 0).sum() > 0
+    for place, vote in enumerate(explanation.votes):
+        silenced = votes.copy()
+        silenced[0, place] = -1
+        assert exp(vote.log_odds) == pytest.approx(odds(votes) / odds(silenced))
 
 
 def test_votes_that_are_gone_are_named(project, cluster):
@@ -182,3 +229,15 @@ def test_the_command_shows_who_votes_and_counts_who_does_not(project, cluster):
     assert "no end model was trained on this version" in shown[0]
     assert "begging" not in shown[1]
     assert "4 heuristics abstain." in shown[1]
+
+
+def test_a_kept_model_says_from_when_its_base_rate_is(project, cluster):
+    """What a later period measures is not what the model uses."""
+    project.print(cluster, "2026-03-02")
+    kept = project.print(cluster, "2026-03-09").gated.manifest
+
+    first, second = (explain_row(project.store, "a1", number) for number in (1, 2))
+
+    assert kept.fitted_period == "2026-03-02"
+    assert first.base_rate_source == "uniform in period 2026-03-02"
+    assert second.base_rate_source == "as the model was fitted in period 2026-03-02"

@@ -17,6 +17,7 @@ from labelpress.labels import (
     compare,
     count_labels,
     label_rows,
+    replace_rows,
 )
 
 CLASSES = Classes(("ham", "spam"))
@@ -72,6 +73,18 @@ def test_an_answer_overrides():
     assert frame["origin"].to_list() == ["expert", "program", "none", "expert"]
     assert frame["probabilities"].to_list()[0] == [1.0, 0.0]
     assert frame["n_votes"].to_list() == [2, 1, 0, 0]
+
+
+ANSWERS = st.dictionaries(st.integers(0, 3), st.integers(0, 1))
+
+
+@given(before=ANSWERS, now=ANSWERS)
+def test_labelling_only_the_rows_whose_answers_differ_labels_as_labelling_all(before, now):
+    """Answers may have come, changed and gone."""
+    places = np.array(sorted({place for place, _ in before.items() ^ now.items()}), dtype=np.intp)
+    anew = _labelled(now)[places]
+
+    assert replace_rows(_labelled(before), places, anew).equals(_labelled(now))
 
 
 def test_labels_are_counted_by_class_and_cohort():

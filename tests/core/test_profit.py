@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 
+import polars as pl
 import pytest
 from rich.console import Console
 
@@ -12,6 +13,7 @@ from labelpress.cli.weighing import print_profit, show_profit
 from labelpress.errors import LabelpressError
 from labelpress.manifest import HeuristicNote
 from labelpress.profit import advise, weigh_heuristics
+from labelpress.tables.schemas import LEDGER
 
 NOTE = HeuristicNote("h", "f", "regex", "spam", None, None, "", precision=0.9)
 USUAL = {"votes": 0.2, "changed": 5, "gain": (0.01, 0.01), "cast": 20, "right": 18, "drift": ""}
@@ -42,13 +44,19 @@ def test_advice(facts, advice, evidence):
 def test_what_a_heuristic_adds_is_what_goes_without_it(project, cluster):
     """Three rows have a label only by `begging`; they alone hang on it."""
     project.print(cluster)
-    project.print(cluster, "2026-03-09")
+    project.record(project.print(cluster, "2026-03-09"))
     found = {one.heuristic: one for one in weigh_heuristics(project.store)}
 
     assert found["begging"].changed == 3
     assert found["begging"].period == "2026-03-09"
     assert found["begging"].audits >= found["begging"].votes_audited
     assert found["begging"].answers_saved == pytest.approx(found["begging"].gain * 12)
+
+    later = {"period": "2026-03-09", "heuristic": "begging", "unit": "s", "usd": 9.0}
+    booked = pl.DataFrame([dict.fromkeys(LEDGER) | later], schema=LEDGER)
+    project.store.ledger.append(booked, batch="printed once more")
+    again = {one.heuristic: one for one in weigh_heuristics(project.store)}
+    assert again == found  # what was booked later is not of this version
 
 
 def test_counts_that_are_gone_are_said_to_be(project, cluster):

@@ -126,3 +126,24 @@ def test_a_folder_without_project_toml(tmp_path):
 
     with pytest.raises(ProjectError, match=r"holds no project.toml"):
         read_project(str(tmp_path))
+
+
+@pytest.mark.parametrize("table", ["source", "store"])
+def test_a_credential_in_the_file_is_refused_and_not_repeated(table):
+    """Its name is said, its value is not."""
+    uri = 'uri = "s3://bucket/x"\n'
+    options = 'storage_options = { secret = "hush" }\n'
+    text = f"""
+name = "x"
+[source]
+id = "id"
+{uri}{options if table == "source" else ""}
+[classes]
+names = ["a", "b"]
+[store]
+{uri}{options if table == "store" else ""}
+"""
+
+    with pytest.raises(ProjectError, match=rf"\[{table}\] .*'secret' is a credential") as caught:
+        parse_settings(text)
+    assert "hush" not in str(caught.value)

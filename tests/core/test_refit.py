@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from labelpress.base_rate import BaseRate
+from labelpress.cross_fit import cross_predict
 from labelpress.drift import Drift
 from labelpress.label_models import Answered, fit_label_model
 from labelpress.manifest import HeuristicNote
 from labelpress.refit import evidence_says, must_refit
+from labelpress.votes import count_patterns
 
 A = -1
 VOTES = np.array([[0, 0], [1, A], [A, 1], [0, 1]] * 10, dtype=np.int8)
@@ -106,22 +108,30 @@ def learn(given):
     )
 
 
+def decide(kept, rate, given):
+    """Decide by refits that have not seen the answers they predict."""
+    patterns = count_patterns(VOTES)
+    return evidence_says(
+        kept, rate, given, lambda: cross_predict(given, lambda _, some: learn(some), patterns, 0)
+    )
+
+
 def test_a_base_rate_out_of_its_interval_is_a_reason():
     """The one in use is one half; a merely assumed one is none."""
     few = answered([0, 1], TRUTH[:2])
-    assert "base rate" in evidence_says(KEPT, base_rate(0.1, 0.3), few, learn, 0).reason
-    assert not evidence_says(KEPT, base_rate(0.4, 0.6), few, learn, 0).refit
-    assert not evidence_says(KEPT, base_rate(0.1, 0.3, "uniform"), few, learn, 0).refit
+    assert "base rate" in decide(KEPT, base_rate(0.1, 0.3), few).reason
+    assert not decide(KEPT, base_rate(0.4, 0.6), few).refit
+    assert not decide(KEPT, base_rate(0.1, 0.3, "uniform"), few).refit
 
 
 def test_a_refit_that_predicts_the_answers_better_is_a_reason():
     """Here all votes are wrong, which the answers tell and the majority cannot know."""
     rows = np.arange(40)
-    decision = evidence_says(KEPT, base_rate(0.4, 0.6), answered(rows, 1 - TRUTH), learn, 0)
+    decision = decide(KEPT, base_rate(0.4, 0.6), answered(rows, 1 - TRUTH))
     assert decision.refit
     assert decision.reason.startswith("a refit predicts the answers better: log loss ")
     kept = learn(answered(rows, 1 - TRUTH))
-    again = evidence_says(kept, base_rate(0.4, 0.6), answered(rows, 1 - TRUTH), learn, 0)
+    again = decide(kept, base_rate(0.4, 0.6), answered(rows, 1 - TRUTH))
     assert (again.refit, again.reason.partition(" (")[0]) == (
         False,
         "kept: a refit is not better beyond chance",
@@ -132,14 +142,12 @@ def test_answers_count_by_their_inverse_propensity():
     """Of the rows asked often, the votes are wrong; of those asked rarely, they are right."""
     labels = np.where(np.arange(40) < 30, 1 - TRUTH, TRUTH)
     often = np.where(np.arange(40) < 30, 1.0, 0.1)
-    same = evidence_says(KEPT, base_rate(0.4, 0.6), answered(np.arange(40), labels), learn, 0)
-    weighted = evidence_says(
-        KEPT, base_rate(0.4, 0.6), answered(np.arange(40), labels, often), learn, 0
-    )
+    same = decide(KEPT, base_rate(0.4, 0.6), answered(np.arange(40), labels))
+    weighted = decide(KEPT, base_rate(0.4, 0.6), answered(np.arange(40), labels, often))
     assert (same.refit, weighted.refit) == (True, False)
 
 
 def test_few_answers_do_not_race():
     """The reason says how many it takes."""
-    decision = evidence_says(KEPT, base_rate(0.4, 0.6), answered([0, 1], TRUTH[:2]), learn, 0)
+    decision = decide(KEPT, base_rate(0.4, 0.6), answered([0, 1], TRUTH[:2]))
     assert decision.reason == "kept: nothing has drifted (2 answers; trying a refit takes 20)"

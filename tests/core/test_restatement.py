@@ -44,7 +44,7 @@ def test_a_corrected_answer_names_who_used_it(two, cluster):
     assert corrected["versions"] == (2,)
     assert restated["models"] == {"20": 2}
     assert restated["sentences"] == (
-        f"1 answers were corrected or no longer count ({first['row_id'][0]}).",
+        f"1 answer was corrected or taken out of use ({first['row_id'][0]}).",
         "Used by label versions 2; end models: 20.",
     )
 

@@ -8,6 +8,7 @@ import pytest
 from labelpress.errors import ProjectError
 from labelpress.project import parse_settings
 from labelpress.slices import (
+    LONGEST_VALUE,
     MOST_VALUES,
     SlicesSettings,
     attribute_of,
@@ -59,6 +60,15 @@ def test_an_attribute_with_too_many_values_gives_no_slices():
     assert len(masks(settings, rows.head(MOST_VALUES))) == MOST_VALUES
 
 
+def test_an_attribute_that_holds_texts_gives_no_slices():
+    """A cell of megabytes would be a name in every summary."""
+    longest = pl.DataFrame({"lang": ["a" * LONGEST_VALUE, "b"]})
+    settings = SlicesSettings(attributes=("lang",))
+
+    assert len(masks(settings, longest)) == 2
+    assert masks(settings, longest.with_columns(pl.col("lang") + "!")) == {}
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [
@@ -89,3 +99,13 @@ def test_a_condition_of_the_wrong_type_is_named(condition, message):
     """Where the columns' types are known."""
     with pytest.raises(ProjectError, match=message):
         sort_rows(ROWS, SlicesSettings(where={"new": condition}))
+
+
+def test_an_attribute_of_lists_is_refused():
+    """A list names no kind of row; a condition on it may."""
+    rows = pl.DataFrame({"tags": [["a"], ["b", "c"]]})
+
+    with pytest.raises(
+        ProjectError, match=r"attributes: a value of column 'tags' is List\(String\)"
+    ):
+        sort_rows(rows, SlicesSettings(attributes=("tags",)))

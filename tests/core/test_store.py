@@ -56,10 +56,11 @@ class TestOpening:
         """The store itself says which labelpress reads it."""
         open_store(uri, "tickets", ["a"])
         files = Store(uri).files
-        facts = files.read_json("store.json") | {"format": 2, "needs_labelpress": "0.7.0"}
+        newer = {"format": FORMAT + 1, "needs_labelpress": "0.7.0"}
+        facts = files.read_json("store.json") | newer
         files.write_json("store.json", facts)
 
-        with pytest.raises(StoreError, match=r"format 2, .* up to 1. Install labelpress 0.7.0"):
+        with pytest.raises(StoreError, match=r"format 3, .* up to 2. Install labelpress 0.7.0"):
             open_store(uri, "tickets", ["a"])
 
     @pytest.mark.parametrize("content", [b"", b"[]", b'{"project": "tickets"}'])

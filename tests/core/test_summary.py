@@ -19,7 +19,9 @@ def certificate(low, high, audits, status="certified", *, response=1.0, estimate
     [
         (certificate(0.615, 0.998, 14), "certified: 91.7% (61.5 to 99.8, from 14 audits: wide)"),
         (certificate(0.88, 0.95, 300), "certified: 91.7% (88.0 to 95.0, from 300 audits)"),
-        (certificate(0.025, 1, 1), "certified: 91.7% (2.5 to 100.0, from 1 audit: wide)"),
+        (certificate(0.025, 1, 1), "too few audits: 91.7% (2.5 to 100.0, from 1 audit: wide)"),
+        (certificate(0.7, 1, 9), "too few audits: 91.7% (70.0 to 100.0, from 9 audits: wide)"),
+        (certificate(0.7, 1, 10), "certified: 91.7% (70.0 to 100.0, from 10 audits: wide)"),
         (
             certificate(0.88, 0.95, 300, "approximate"),
             "approximate: 91.7% (88.0 to 95.0, cross-fitted on 300 audits that also taught)",

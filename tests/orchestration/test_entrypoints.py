@@ -11,9 +11,12 @@ ENTRYPOINTS = (
     "flows/promote.py:promote",
     "flows/rollback.py:rollback",
     "flows/rollback.py:lift",
+    "flows/retrain.py:retrain",
     "flows/review.py:review",
     "flows/audit.py:audit",
     "flows/collect_answers.py:collect_answers",
+    "flows/maintain.py:maintain",
+    "flows/watch.py:watch",
 )
 
 
@@ -34,4 +37,4 @@ def test_the_form_is_flat_and_explained(entrypoint):
 
     assert len(fields) <= 8
     assert all(field.get("description") for field in fields.values())
-    assert all(field["type"] in {"string", "integer"} for field in fields.values())
+    assert all(field["type"] in {"string", "integer", "boolean"} for field in fields.values())

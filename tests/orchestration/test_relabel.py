@@ -8,7 +8,9 @@ from html import escape
 import polars as pl
 import pytest
 from mlflow import MlflowClient
+from prefect import task
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter
 
 from flows.promote import promote
 from flows.relabel import relabel
@@ -17,6 +19,7 @@ from labelpress import read_labels
 from labelpress.amounts import usd_text
 from labelpress.errors import PublicationRefusedError, TrackingError
 from labelpress.ledger import STAGES, sum_costs
+from labelpress.report.facts import read_facts
 from labelpress.summary import cost_metrics
 
 FIRST, SECOND, THIRD = "2026-03-02", "2026-03-09", "2026-03-16"
@@ -70,6 +73,12 @@ def _ask_again(project, number):
     store.asks.append(again, batch="again")
 
 
+def _costs_in(ledger, period):
+    """Return what the cost metrics of a period must be by a ledger."""
+    so_far = sum_costs(ledger.filter(pl.col("period") <= period))
+    return cost_metrics(sum_costs(ledger.filter(pl.col("period") == period)), so_far.total_usd)
+
+
 class TestPeriods:
     """Printing period after period, under a gate that lets the first answers change labels."""
 
@@ -94,6 +103,26 @@ class TestPeriods:
         assert (again.name, again.is_completed()) == ("Unchanged", True)
         assert late.name == "Unchanged"
         assert read_labels(project.read().store_uri).collect()["row_id"].is_unique().all()
+
+    def test_a_run_that_completes_another_names_the_version_it_found(
+        self, project, run_flow, monkeypatch
+    ):
+        """Of two started at once the later one may find the labels published, the rest not done."""
+
+        @task(name="ask")
+        def die(*_arguments):
+            raise RuntimeError("no more")
+
+        with monkeypatch.context() as patch:
+            patch.setattr("tasks.ask.ask", die)
+            assert run_flow(FIRST).is_failed()
+
+        state = run_flow(FIRST)
+
+        assert state.is_completed()
+        assert state.message.startswith(f"period {FIRST} is already printed: label version 1; ")
+        assert state.result().status == "published"
+        assert len(project.published()) == len(_printings(project)) == 1
 
     def test_only_new_partitions_are_cast(self, project, run_flow):
         """Four heuristics on one new partition are four cells; twelve are reused."""
@@ -170,6 +199,7 @@ class TestDryRun:
         assert outcome.status == "forecast"
         assert "12 cells and reuse 0" in outcome.summary
         assert not (project.path / "store").exists()
+        assert not (project.path / "mlflow.db").exists()
 
     def test_cells_minutes_and_churn_are_named(self, project, run_flow):
         """After an edit: three cells of one heuristic, and what they would change."""
@@ -295,7 +325,7 @@ class TestRecord:
         assert len(client.search_model_versions("name = 'reviews'")) == 2
 
     def test_ledger_mlflow_and_report_agree(self, project, run_flow):
-        """To the cent, over two periods with rework and reuse, at a dollar per CPU second."""
+        """To the cent: periods with rework and reuse, a reprint, a held run; a dollar a second."""
         project.configure(
             "[experts]", "[costs]\ncore_usd_per_hour = 3600\n[gate]\nmax_churn = 1.0\n[experts]"
         )
@@ -303,27 +333,29 @@ class TestRecord:
         _ask_again(project, 2)
         project.write("day-4.parquet", NEW_DAY)
         run_flow(SECOND)
+        project.edit("> 5 and", "> 4 and")
+        run_flow(SECOND, "reprint")
+        rollback(str(project.path), project.published()[0].version, "ada", "wrong day")
+        assert run_flow(THIRD).name == "Held"
 
-        booked = project.store.ledger.read()
-        client, runs = _runs(project)
+        store, (client, runs) = project.store, _runs(project)
+        rework = store.ledger.read().filter(pl.col("what") == "rework")["quantity"]
+        assert rework.to_list() == [2 * 20 / 60]
+        for run in _printings(project):
+            ours, period = run.data.tags["labelpress.run"], run.data.tags["labelpress.period"]
+            booked = store.ledger.read(read_facts(store, ours).ledger_version)
+            page = store.files.read_bytes(f"runs/{ours}/report.html").decode()
+            for name, usd in _costs_in(booked, period).items():
+                assert run.data.metrics[name] == pytest.approx(usd, abs=0.005), (ours, name)
+                assert escape(usd_text(usd)) in page, (ours, name)
         ledger = next(run for run in runs if run.data.tags.get("labelpress.kind") == "ledger")
-        printings = {run.data.tags["labelpress.period"]: run for run in _printings(project)}
-        assert booked.filter(pl.col("what") == "rework")["quantity"].to_list() == [2 * 20 / 60]
-        so_far = 0.0
-        for step, period in enumerate((FIRST, SECOND), start=1):
-            costs = sum_costs(booked.filter(pl.col("period") == period))
-            so_far += costs.total_usd
-            expected = cost_metrics(costs, so_far)
-            metrics = printings[period].data.metrics
-            page = project.store.files.read_bytes(
-                f"runs/{printings[period].data.tags['labelpress.run']}/report.html"
-            ).decode()
-            for name, usd in expected.items():
-                assert metrics[name] == pytest.approx(usd, abs=0.005), (period, name)
+        booked = store.ledger.read()
+        for step, period in enumerate((FIRST, SECOND, THIRD), start=1):
+            for name, usd in _costs_in(booked, period).items():
                 points = client.get_metric_history(ledger.info.run_id, name)
                 drawn = [point.value for point in points if point.step == step]
-                assert drawn == [pytest.approx(usd, abs=0.005)], (period, name)
-                assert escape(usd_text(usd)) in page, (period, name)
+                assert drawn[-1] == pytest.approx(usd, abs=0.005), (period, name)
+                assert len(drawn) == 1 or step == 2, "a past period is never drawn anew"
         assert sum_costs(booked).saved_usd > 0
         assert sum_costs(booked).compute_usd > 1
 
@@ -333,7 +365,7 @@ class TestRecord:
 
         state = run_flow(FIRST)
 
-        with pytest.raises(TrackingError, match="Nothing was computed or written"):
+        with pytest.raises(TrackingError, match="Nothing was computed or published"):
             state.result(raise_on_failure=True)
         assert project.published() == ()
 
@@ -346,3 +378,13 @@ class TestRecord:
         mine = [r for r in runs if r.flow_run_id == state.state_details.flow_run_id]
         names = [r.name.rpartition("-")[0] for r in sorted(mine, key=lambda r: r.start_time)]
         assert tuple(names) == STAGES
+
+    def test_each_stage_shows_its_progress(self, project, run_flow):
+        """One progress artifact per stage, at 100 % in the end."""
+        state = run_flow(FIRST)
+
+        mine = FlowRunFilter(id={"any_": [state.state_details.flow_run_id]})
+        with get_client(sync_client=True) as client:
+            artifacts = client.read_artifacts(flow_run_filter=mine)
+        progress = {a.key: float(a.data) for a in artifacts if a.type == "progress"}
+        assert progress == {f"{stage}-progress": 100.0 for stage in STAGES}

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -17,17 +18,25 @@ from mlflow import MlflowClient
 
 from labelpress.errors import TrackingError
 from labelpress.ledger import sum_costs
+from labelpress.manifest import read_manifest
+from labelpress.report.facts import read_facts
 from labelpress.stages.promote import promote_model
 from labelpress.stages.record import record_run
 from labelpress.stages.train import register_model, train_model
 from labelpress.tracking import Tracking
+from tests.remote.databases import BACK_ENDS, database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 FIRST, SECOND, THIRD = "2026-03-02", "2026-03-09", "2026-03-16"
-STARTING_SECONDS = 90
+STARTING_SECONDS = 240
+FLOW_RUN = "6f1d3e2a-0000-4000-8000-000000000001"
+PAGE = f"http://127.0.0.1:4200/runs/flow-run/{FLOW_RUN}"
+COSTS = {
+    f"cost.{name}_usd" for name in ("total", "expert", "compute", "saved", "hand", "cumulative")
+}
 
 
 class Server:
@@ -78,23 +87,27 @@ class Server:
         self._process.wait()
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server over SQLite."""
+@pytest.fixture(scope="module", params=BACK_ENDS)
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """A server over SQLite, and one over PostgreSQL."""
     folder = tmp_path_factory.mktemp("mlflow")
-    running = Server(folder, f"sqlite:///{folder / 'mlflow.db'}")
-    yield running
-    running.stop()
+    with database(request.param, folder) as backend:
+        running = Server(folder, backend)
+        yield running
+        running.stop()
 
 
 def _finish(printed, tracking, cluster):
     """Do what follows a publication, or a held candidate, as the flow does."""
-    run, manifest, version = printed.run, printed.gated.manifest, printed.version
+    run = replace(printed.run, flow_run=FLOW_RUN, link=PAGE)
+    manifest, version = printed.gated.manifest, printed.version
     trained = promotion = None
     if version is not None:
         trained = train_model(run, manifest, printed.candidate.answers, cluster)
         model = register_model(manifest, version, trained, tracking)
-        promotion = promote_model(run, version, model, trained, tracking)
+        promotion = promote_model(run, manifest, version, model, trained, tracking, cluster)
     return record_run(
         run,
         manifest,
@@ -125,12 +138,12 @@ def _scenario(project, cluster, uri):
     project.store.labels.restore(
         project.published()[0].version, "wrong day", "ada", base_version=second.version.version
     )
-    return tracking
+    return held.gated.manifest
 
 
 def test_each_printing_is_one_run(project, cluster, server):
     """Two periods, a retry, a held run and a rollback: exactly these runs, inputs and aliases."""
-    _scenario(project, cluster, server.uri)
+    held = _scenario(project, cluster, server.uri)
 
     client = MlflowClient(server.uri, server.uri)
     experiment = client.get_experiment_by_name("reviews").experiment_id
@@ -141,21 +154,94 @@ def test_each_printing_is_one_run(project, cluster, server):
     )
     assert len(runs) == 4
     assert {run.info.status for run in runs} == {"FINISHED"}
-    printing, held = told[f"{SECOND} printing 1"], told[f"{THIRD} held"]
-    inputs = [item.dataset for item in printing.inputs.dataset_inputs]
-    assert sorted(dataset.name for dataset in inputs) == ["labels", "source"]
-    assert [item.dataset.name for item in held.inputs.dataset_inputs] == ["source"]
-    assert held.data.tags["labelpress.verdict"] == "held"
+    first, second = project.published()[:2]
+    for version, run in (
+        (first, told[f"{FIRST} printing 1"]),
+        (second, told[f"{SECOND} printing 1"]),
+    ):
+        manifest = read_manifest(project.store.files, version.run)
+        assert _inputs(run) == {
+            ("source", "source", manifest.source_digest),
+            ("labels", "labels", f"v{version.version}-{version.run}"),
+        }
+        _check_tags(run, version.run, version.period, "1", str(version.version))
+        assert run.data.tags["labelpress.verdict"] == "published"
+        judged = read_facts(project.store, version.run).model.accuracy is not None
+        assert _names(manifest, judged=judged) <= set(run.data.metrics)
+        assert run.data.metrics["labels.rows"] == manifest.rows
+        assert run.data.metrics["votes.cells_reused"] == manifest.cells_reused
+        kept = {item.path for item in client.list_artifacts(run.info.run_id)}
+        assert {"report.html", "gate.json", "label_model.json", "figures", "model"} <= kept
+        figures = {item.path for item in client.list_artifacts(run.info.run_id, "figures")}
+        assert {"figures/cost.svg", "figures/heuristics.svg"} <= figures
+    run = told[f"{THIRD} held"]
+    assert _inputs(run) == {("source", "source", held.source_digest)}
+    _check_tags(run, held.run, THIRD, "held", "")
+    assert run.data.tags["labelpress.verdict"] == "held"
+    assert _names(held, judged=False) <= set(run.data.metrics)
     models = client.search_model_versions("name = 'reviews'")
-    assert {m.tags["labelpress.label_version"] for m in models} == {
-        printing.data.tags["labelpress.label_version"],
-        told[f"{FIRST} printing 1"].data.tags["labelpress.label_version"],
-    }
-    champion = client.get_model_version_by_alias("reviews", "champion")
+    assert sorted(m.tags["labelpress.label_version"] for m in models) == sorted(
+        str(version.version) for version in (first, second)
+    )
     decided = project.store.decisions.read().filter(pl.col("kind") == "champion")
-    assert champion.version == decided["model"][-1]
-    kept = {item.path for item in client.list_artifacts(printing.info.run_id)}
-    assert {"report.html", "gate.json", "label_model.json"} <= kept
+    assert client.get_model_version_by_alias("reviews", "champion").version == decided["model"][-1]
+    (points,) = {
+        tuple(point.step for point in client.get_metric_history(ledger.info.run_id, name))
+        for ledger in [told["reviews ledger"]]
+        for name in COSTS
+    }
+    assert points == (1, 2, 3)
+
+
+def _inputs(run):
+    return {
+        (item.dataset.name, item.tags[0].value, item.dataset.digest)
+        for item in run.inputs.dataset_inputs
+    }
+
+
+def _check_tags(run, ours, period, printing, version):
+    wanted = {
+        "labelpress.project": "reviews",
+        "labelpress.period": period,
+        "labelpress.printing": printing,
+        "labelpress.label_version": version,
+        "labelpress.run": ours,
+        "prefect.flow_run": PAGE,
+        "prefect.flow_run_id": FLOW_RUN,
+    }
+    assert wanted.items() <= run.data.tags.items()
+
+
+def _names(manifest, *, judged):
+    """Return the metrics that a run must have; an accuracy only where audits were answered."""
+    names = {"labels.coverage", "labels.conflict", "votes.cells_computed", "votes.cells_reused"}
+    names |= COSTS
+    if manifest.base_version is not None:
+        names.add("labels.churn")
+    if manifest.certificate["estimate"] is not None:
+        names |= {"labels.accuracy", "labels.accuracy_low", "labels.accuracy_high"}
+    if manifest.cells_computed:
+        names.add("votes.rows_per_second")
+    for note in manifest.heuristics:
+        names |= {f"heuristic.{note.name}.coverage", f"heuristic.{note.name}.seconds"}
+    for lift in manifest.lifts:
+        kinds = [kind for kind in ("precision", "lift") if lift.get(kind) is not None]
+        words = {"precision": "accuracy", "lift": "lift"}
+        names |= {f"heuristic.{lift['heuristic']}.{words[kind]}" for kind in kinds}
+    return names | ({"model.accuracy", "model.f1", "model.log_loss"} if judged else set())
+
+
+def test_hundreds_of_heuristics_are_logged(server):
+    """More figures than a server takes in one request, under names that are not ASCII."""
+    tracking = Tracking(server.uri, "many")
+    run = tracking.open_run("2026-03-02 printing 1", {"labelpress.period": FIRST})
+    figures = {f"heuristic.größe_{n}.coverage": n / 2000 for n in range(1500)}
+
+    tracking.write(run, metrics=figures, params={}, tags={})
+
+    client = MlflowClient(server.uri, server.uri)
+    assert client.get_run(run).data.metrics == pytest.approx(figures)
 
 
 def test_the_ledger_run_agrees_with_the_ledger(project, cluster, server, tmp_path):
@@ -169,6 +255,9 @@ def test_the_ledger_run_agrees_with_the_ledger(project, cluster, server, tmp_pat
     experiment = client.get_experiment_by_name("priced").experiment_id
     (ledger,) = client.search_runs([experiment], "tags.`labelpress.kind` = 'ledger'")
     booked = project.store.ledger.read()
+    assert tracking.chart() == (
+        f"{server.uri}/#/experiments/{experiment}/runs/{ledger.info.run_id}/model-metrics"
+    )
     for name in ("total_usd", "expert_usd", "compute_usd", "hand_usd", "saved_usd"):
         history = client.get_metric_history(ledger.info.run_id, f"cost.{name}")
         assert [point.step for point in history] == [1, 2]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -14,61 +12,19 @@ from labelpress.consumers import read_labels
 from labelpress.errors import PublicationRefusedError, StoreError
 from labelpress.store import Store, open_store
 from labelpress.tables.publication import Publication
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-pytest.importorskip("moto", reason="moto plays the object store: pip install 'moto[s3]'")
+from tests.remote.fire.bucket import SECRET, s3_system
+from tests.remote.fire.proofs import wrongs
+from tests.remote.fire.roles import Options
+from tests.remote.fire.target import period_of
 
 pytestmark = pytest.mark.remote
 
 FIRST, SECOND, THIRD = "2026-01-05", "2026-01-12", "2026-01-19"
 
-# In a process of its own: delta-rs keeps Python's lock while it waits for an answer.
-SERVER = """
-import sys
-from moto.server import ThreadedMotoServer
-
-server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-server.start()
-print("http://{}:{}".format(*server.get_host_and_port()), flush=True)
-sys.stdin.read()
-"""
-
-
-@pytest.fixture(name="endpoint", scope="module")
-def _endpoint() -> Iterator[str]:
-    """Start a server with one bucket; it ends when its standard input does."""
-    with (
-        pytest.MonkeyPatch.context() as environment,
-        subprocess.Popen(
-            [sys.executable, "-c", SERVER],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        ) as server,
-    ):
-        assert server.stdout is not None
-        endpoint = server.stdout.readline().strip()
-        for name, value in {
-            "AWS_ACCESS_KEY_ID": "id",
-            "AWS_SECRET_ACCESS_KEY": "secret",
-            "AWS_REGION": "us-east-1",
-        }.items():
-            environment.setenv(name, value)
-        import s3fs  # noqa: PLC0415
-
-        s3fs.S3FileSystem(endpoint_url=endpoint, skip_instance_cache=True).mkdir("bucket")
-        yield endpoint
-        server.kill()
-
 
 @pytest.fixture(name="store")
-def _store(endpoint: str, request: pytest.FixtureRequest) -> Store:
-    place = f"s3://bucket/{request.node.name}"
-    return open_store(place, "tickets", ["spam", "ham"], {"endpoint_url": endpoint})
+def _store(endpoint: str, folder: str) -> Store:
+    return open_store(folder, "tickets", ["spam", "ham"], {"endpoint_url": endpoint})
 
 
 def labels(prefix: str, rows: int) -> pl.DataFrame:
@@ -153,24 +109,20 @@ def test_a_bucket_that_does_not_exist_is_named(endpoint: str) -> None:
         open_store("s3://none/store", "tickets", ["spam"], {"endpoint_url": endpoint})
 
 
-def test_a_project_with_source_and_store_in_a_bucket(project, cluster, endpoint):
+def test_a_project_with_source_and_store_in_a_bucket(project, cluster, endpoint, folder):
     """Two periods from answers to ask; the second finds the new file and reuses all else."""
-    import s3fs  # noqa: PLC0415
-
-    bucket = s3fs.S3FileSystem(endpoint_url=endpoint, skip_instance_cache=True)
+    bucket = s3_system(endpoint)
     options = f'storage_options = {{ endpoint_url = "{endpoint}" }}'
-    project.configure('uri = "data/"', f'uri = "s3://bucket/reviews/data/"\n{options}')
-    project.configure(
-        "[classes]", f'[store]\nuri = "s3://bucket/reviews/store"\n{options}\n[classes]'
-    )
+    project.configure('uri = "data/"', f'uri = "{folder}/data/"\n{options}')
+    project.configure("[classes]", f'[store]\nuri = "{folder}/store"\n{options}\n[classes]')
     project.write("day-4.parquet", [("d1", "subscribe at once", 1, "spam")])
     late = project.path / "data" / "day-4.parquet"
     early = [file for file in sorted(late.parent.iterdir()) if file != late]
     for file in early:
-        bucket.pipe_file(f"bucket/reviews/data/{file.name}", file.read_bytes())
+        bucket.pipe_file(f"{folder}/data/{file.name}", file.read_bytes())
 
     first = project.print(cluster, FIRST)
-    bucket.pipe_file("bucket/reviews/data/day-4.parquet", late.read_bytes())
+    bucket.pipe_file(f"{folder}/data/day-4.parquet", late.read_bytes())
     second = project.print(cluster, SECOND)
 
     assert first.gated.manifest.cells_computed == 4 * 3
@@ -182,3 +134,25 @@ def test_a_project_with_source_and_store_in_a_bucket(project, cluster, endpoint)
     assert labels.height == 13
     assert labels.filter(pl.col("row_id") == "d1")["label"].to_list() == ["spam"]
     assert not (project.path / "store").exists()
+
+
+def test_a_whole_run_with_project_source_and_store_in_a_bucket(
+    bucketed, upload, arena, monkeypatch
+):
+    """By the flow, from an endpoint and credentials that only the environment names."""
+    target, place, environment = bucketed
+    period = period_of(0)
+    upload(target, place, period)
+
+    state, message = arena.start_run(place, period, Options(environment=environment)).wait(200)
+
+    assert state == "Completed", message
+    monkeypatch.setenv("AWS_ENDPOINT_URL", environment["AWS_ENDPOINT_URL"])
+    store = Store(f"{place}/store")
+    assert wrongs(store, [period], target.tracking_uri, target.name, target.row_ids()) == []
+    for kept in (arena.folder, target.path.parent):
+        for file in filter(Path.is_file, kept.rglob("*")):
+            assert SECRET not in file.read_bytes(), f"the secret key is in {file}"
+    bucket = s3_system(environment["AWS_ENDPOINT_URL"])
+    for path in bucket.find(place):
+        assert SECRET not in bucket.cat_file(path), f"the secret key is in {path}"

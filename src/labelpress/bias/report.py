@@ -26,6 +26,7 @@ from labelpress.errors import LabelpressError
 from labelpress.label_models import load
 from labelpress.manifest import read_answers, read_manifest
 from labelpress.slices import MOST_VALUES, SlicesSettings, Slicing, attribute_of, members
+from labelpress.sources.columns import agree
 from labelpress.stages.vote import voting
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from labelpress.label_models import LabelModel
     from labelpress.manifest import Manifest
+    from labelpress.sources.settings import SourceSettings
     from labelpress.store import Store
 
 FEWEST_ROWS = 50
@@ -144,14 +146,14 @@ def find_bias(
     version: int | None = None,
     *,
     declared: SlicesSettings | None = None,
-    options: Mapping[str, str] | None = None,
+    source: SourceSettings | None = None,
 ) -> Bias:
     """
     Look at the slices of a published version, the current one where none is named.
 
     The slices are those that the version's project declared, or `declared`; for slices that were
-    not decided in a run the source is read again, with `options` for its object store. Raises
-    `LabelpressError` where no slices are declared, and where the manifest is gone.
+    not decided in a run the source is read again, as `source` says. Raises `LabelpressError` where
+    no slices are declared, where the source has not their columns, and where the manifest is gone.
     """
     found = store.labels.find(version)
     manifest = read_manifest(store.files, found.run)
@@ -163,7 +165,15 @@ def find_bias(
             f"no slices are declared for {found}. Name columns in project.toml: [slices] "
             'attributes = ["region"].'
         )
-    slicing = Slicing(settings, manifest.types, options or {})
+    types = dict(manifest.types)
+    unread = sorted(settings.columns - types.keys())
+    if unread and source is None:
+        raise LabelpressError(
+            f"{found} did not read column {unread[0]!r}: say where the source is."
+        )
+    if source is not None:
+        types |= agree(unread, manifest.schemas, source)
+    slicing = Slicing(settings, types, source.storage_options if source else {})
     counts, crowded = _count(store, manifest, slicing)
     audits = _Audited.of(store, manifest, slicing)
     names = [name for name in counts if name != EVERYWHERE]

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, ParamSpec, TypeVar
 
 import typer
-from rich.console import Console
 
+from labelpress.cli.terminal import Terminal
 from labelpress.errors import LabelpressError
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ asks = typer.Typer(no_args_is_help=True, help="Rows put before the experts.")
 answers = typer.Typer(no_args_is_help=True, help="What came back from the experts.")
 app.add_typer(asks, name="asks")
 app.add_typer(answers, name="answers")
-console = Console()
-errors = Console(stderr=True)
+console = Terminal()
+errors = Terminal(stderr=True)
 
 AskFormat = Literal["csv", "jsonl", "prodigy", "argilla"]
 ProjectFolder = Annotated[str, typer.Argument(help="Folder of the project.", metavar="PROJECT")]
@@ -46,6 +46,17 @@ def plainly(function: Callable[Params, Result]) -> Callable[Params, Result]:
             raise typer.Exit(1) from None
 
     return wrapped
+
+
+@app.command()
+@plainly
+def init(
+    folder: Annotated[str, typer.Argument(help="A new or empty folder.", metavar="DIR")],
+) -> None:
+    """Write a repository of one's own: flows, deployments, and a project that runs at once."""
+    from labelpress.cli.starting import start_repository  # noqa: PLC0415
+
+    start_repository(folder, console)
 
 
 @app.command()
@@ -174,6 +185,31 @@ def profit(
 
 @app.command()
 @plainly
+def forget(
+    project: ProjectFolder,
+    ids: Annotated[Path, typer.Option(help="A file with one row id a line.")],
+    who: Annotated[str, typer.Option(help="Who decides this.")] = "",
+    why: Annotated[str, typer.Option(help="Why; no row ids in it.")] = "",
+    *,
+    dry_run: Annotated[bool, typer.Option(help="Only count what holds the rows.")] = False,
+) -> None:
+    """Erase rows and their texts from every label version and all else the store keeps."""
+    from labelpress.cli.forgetting import forget_listed  # noqa: PLC0415
+
+    forget_listed(project, ids, who, why, console, dry_run=dry_run)
+
+
+@app.command()
+@plainly
+def upgrade(project: ProjectFolder) -> None:
+    """Bring the store of an earlier labelpress to today's form."""
+    from labelpress.cli.upgrading import upgrade_project  # noqa: PLC0415
+
+    upgrade_project(project, console)
+
+
+@app.command()
+@plainly
 def verify(
     bundle: Annotated[str, typer.Argument(help="Folder or .zip.", metavar="BUNDLE")],
     project: Annotated[
@@ -195,9 +231,9 @@ def report(
     version: Annotated[int | None, typer.Option(help="Label version; the current one.")] = None,
 ) -> None:
     """Copy the report of a label version out of the store."""
-    from labelpress.cli.looking import copy_report  # noqa: PLC0415
+    from labelpress.cli.looking import write_report_again  # noqa: PLC0415
 
-    copy_report(project, version, out, console)
+    write_report_again(project, version, out, console)
 
 
 @answers.command(name="import")

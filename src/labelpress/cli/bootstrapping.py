@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from labelpress.accounting import accounted
+from labelpress.cli.opening import open_here
 from labelpress.cluster import open_cluster
 from labelpress.errors import LabelpressError
-from labelpress.project import read_project
 from labelpress.runs import open_run
 from labelpress.stages.answers import freeze_answers
 from labelpress.stages.ask import put_asks
@@ -21,7 +21,7 @@ BATCH = "bootstrap"
 
 def bootstrap_project(uri: str, period: str, console: Console) -> None:
     """Put an audit and cold-start sample before the experts, once per project."""
-    run = open_run(read_project(uri), period=period)
+    run = open_run(open_here(uri), period=period)
     if run.base is not None:
         raise LabelpressError(
             f"{run.base} is published already: relabel runs ask by themselves from there on."

@@ -11,9 +11,10 @@ from rich.text import Text
 
 from labelpress.analysis import analyze
 from labelpress.classes import Classes
+from labelpress.cli.opening import open_here
 from labelpress.heuristics import check_columns, check_separable, load_heuristics
+from labelpress.heuristics.isolation import Limits, Sandbox
 from labelpress.manifest import read_manifest
-from labelpress.project import read_project
 from labelpress.slices import check_columns as check_slices
 from labelpress.slices import sort_rows
 from labelpress.sources.columns import agree
@@ -35,9 +36,13 @@ if TYPE_CHECKING:
     from labelpress.project import Project
 
 
+MOST_SECONDS = 60.0
+"""What a Python heuristic may take on the sample, even where a partition may take longer."""
+
+
 def show_check(uri: str, rows: int, console: Console) -> None:
     """Check a project and print its heuristic table for a sample; raises what is wrong."""
-    project = read_project(uri)
+    project = open_here(uri)
     settings = project.settings
     classes = Classes(settings.classes.names)
     heuristics = load_heuristics(project.bundle, classes)
@@ -46,14 +51,18 @@ def show_check(uri: str, rows: int, console: Console) -> None:
     check_columns(heuristics, sample.columns)
     check_slices(settings.slices, sample.columns)
     sort_rows(sample, settings.slices)
-    check_separable(
-        sample.head(SEPARABILITY_ROWS),
-        heuristics,
-        classes,
-        settings.seed,
-        row_id=settings.source.id,
-    )
-    analysis = analyze(sample, heuristics, gold, classes=classes)
+    limits = settings.heuristics
+    seconds = min(limits.time_limit_seconds, MOST_SECONDS)
+    with Sandbox(Limits(seconds, limits.memory_limit_mb)) as sandbox:
+        check_separable(
+            sample.head(SEPARABILITY_ROWS),
+            heuristics,
+            classes,
+            settings.seed,
+            row_id=settings.source.id,
+            sandbox=sandbox,
+        )
+        analysis = analyze(sample, heuristics, gold, classes=classes, sandbox=sandbox)
     title = f"{project.name}: {len(heuristics)} heuristics on {sample.height} rows (shares in %)"
     table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("heuristic", no_wrap=True)
@@ -78,6 +87,22 @@ def show_check(uri: str, rows: int, console: Console) -> None:
     console.print("Rows on which each votes, for example:")
     console.print(examples)
     _show_recomputed(project, heuristics, console)
+    for stats in analysis.heuristics:
+        if stats.faults:
+            console.print(
+                f"{stats.name} raised on {stats.faults} of {sample.height} rows, where it "
+                f"abstains; the first: {stats.first_fault}. On more than "
+                f"{settings.gate.max_fault_rate:.1%} of the rows a run quarantines it.",
+                markup=False,
+            )
+    for heuristic in heuristics:
+        if heuristic.world:
+            console.print(
+                f"{heuristic.name} uses {', '.join(heuristic.world)}: what it gives at another "
+                "time or on another machine changes votes that are reused as they are. Take it "
+                "from a column, or write it down as a constant.",
+                markup=False,
+            )
     silent = [s.name for s in analysis.heuristics if s.coverage == 0]
     if silent:
         console.print(f"Never votes on this sample: {', '.join(silent)}.", markup=False)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from labelpress.cli.opening import open_here
 from labelpress.errors import AnswerError
 from labelpress.exchange.ask_files import ask_file
 from labelpress.exchange.lines import holds_answers, read_lines
 from labelpress.exchange.showing import show_open_asks
-from labelpress.exchange.taking import take_answers
-from labelpress.project import read_project
+from labelpress.exchange.taking import rejected_name, take_answers
 from labelpress.store import open_project_store
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def write_asks(uri: str, out: Path, file_format: FileFormat | None, console: Console) -> None:
     """Write the open asks to a file, unless that would destroy answers in it."""
-    project = read_project(uri)
+    project = open_here(uri)
     store = open_project_store(project)
     if out.exists() and holds_answers(out.name, out.read_bytes()):
         raise AnswerError(
@@ -40,11 +40,11 @@ def write_asks(uri: str, out: Path, file_format: FileFormat | None, console: Con
 
 def import_file(uri: str, file: Path, console: Console, *, late: bool) -> None:
     """Import a file of answers; what is refused is listed beside it, and nothing is lost."""
-    store = open_project_store(read_project(uri))
+    store = open_project_store(open_here(uri))
     if not file.is_file():
         raise AnswerError(f"there is no file {str(file)!r}.")
     taken = take_answers(store, read_lines(file.name, file.read_bytes()), late=late)
-    beside = file.with_suffix(".rejected.csv")
+    beside = file.with_name(rejected_name(file.name))
     if taken.rejected.height:
         taken.rejected.write_csv(beside)
         console.print(

@@ -11,10 +11,10 @@ from rich.markdown import Markdown
 from rich.table import Table
 from rich.text import Text
 
-from labelpress.errors import LabelpressError
+from labelpress.cli.opening import open_here
 from labelpress.explain import explain_row
-from labelpress.manifest import folder, read_manifest
-from labelpress.project import read_project
+from labelpress.manifest import read_manifest
+from labelpress.report import render_again
 from labelpress.store import Store
 
 if TYPE_CHECKING:
@@ -24,24 +24,15 @@ if TYPE_CHECKING:
 
 
 def show_versions(uri: str, console: Console) -> None:
-    """Print the label versions, oldest first."""
+    """Print the label versions, oldest first; `no.` numbers the printings of a period."""
     store = store_of(uri)
     versions = store.labels.versions()
     if not versions:
         console.print("No label version has been published yet.")
         return
-    table = Table()
-    for heading in (
-        "version",
-        "period",
-        "printing",
-        "kind",
-        "published",
-        "rows",
-        "labelled",
-        "run",
-    ):
-        table.add_column(heading)
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    for heading in ("version", "period", "no.", "kind", "published", "rows", "labelled", "run"):
+        table.add_column(heading, no_wrap=True)
     for version in versions:
         manifest = read_manifest(store.files, version.run)
         entries = manifest.entries if manifest else ()
@@ -52,7 +43,7 @@ def show_versions(uri: str, console: Console) -> None:
             version.period,
             str(version.printing),
             version.kind,
-            f"{version.timestamp:%Y-%m-%d %H:%M}",
+            f"{version.timestamp:%Y-%m-%d}",
             f"{rows:,}",
             f"{labelled / max(rows, 1):.1%}",
             version.run,
@@ -76,8 +67,8 @@ def show_explanation(uri: str, row: str, version: int | None, console: Console) 
     chances = ", ".join(f"{name} {p:.3f}" for name, p in explanation.probabilities.items())
     console.print(Text(f"probabilities: {chances}"))
     base = ", ".join(f"{name} {p:.3f}" for name, p in explanation.base_rate.items())
-    measured = explanation.base_rate_source
-    console.print(Text(f"base rate of the model: {base} ({measured} in this period)"))
+    source = explanation.base_rate_source
+    console.print(Text(f"base rate of the model: {base} ({source})"))
     table = Table()
     odds = f"odds of {explanation.explained_class}"
     for heading in ("heuristic", "vote", odds, "lift", "owner", "why"):
@@ -99,8 +90,9 @@ def show_explanation(uri: str, row: str, version: int | None, console: Console) 
     console.print(
         Text(
             f"By the label model {explanation.explained_class} has {explanation.without_votes:.3f} "
-            f"without votes and {explanation.by_votes:.3f} with them. A vote's factor is what the "
-            "odds would lose without it; votes that say the same share what they say."
+            "without votes (the model's own start, which need not be the base rate) and "
+            f"{explanation.by_votes:.3f} with them. A vote's factor is what the odds would lose "
+            "without it; votes that say the same share what they say."
         )
     )
     for answer in explanation.answers:
@@ -132,27 +124,22 @@ def show_plan(uri: str, period: str, console: Console) -> None:
     from labelpress.stages.plan import plan_run  # noqa: PLC0415
 
     with open_cluster(processes=False) as cluster:
-        run = open_run(read_project(uri), period=period, mode="dry-run")
+        run = open_run(open_here(uri), period=period, mode="dry-run")
         planned = plan_run(run, freeze_answers(run, cluster), cluster)
         console.print(Markdown(forecast(run, planned, cluster).to_markdown()))
 
 
-def copy_report(uri: str, version: int | None, out: Path, console: Console) -> None:
-    """Copy the report of a label version out of the store."""
+def write_report_again(uri: str, version: int | None, out: Path, console: Console) -> None:
+    """Write the report of a label version anew, from what the store holds."""
     store = store_of(uri)
     found = store.labels.find(version)
-    place = f"{folder(found.run)}/report.html"
-    if not store.files.exists(place):
-        raise LabelpressError(
-            f"{found} has no report yet: its run stopped before it was written. Run relabel again."
-        )
-    out.write_bytes(store.files.read_bytes(place))
+    out.write_text(render_again(store, found.run), encoding="utf-8")
     console.print(f"{out}: the report of {found}", markup=False)
 
 
 def store_of(uri: str) -> Store:
     """Return the store of a project, which must exist."""
-    project = read_project(uri)
+    project = open_here(uri)
     store = Store(project.store_uri, project.settings.store.storage_options)
     store.identity()
     return store

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
+from labelpress.cli.opening import open_here
 from labelpress.cluster import open_cluster
-from labelpress.project import read_project
 from labelpress.simulation import simulate
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def show_simulation(
     uri: str, budget: int, rounds: int, seed: int, out: Path | None, console: Console
 ) -> None:
     """Simulate, print a line for each round, and write the JSON."""
-    project = read_project(uri)
+    project = open_here(uri)
     with open_cluster(processes=False) as cluster:
         done = simulate(project, cluster, budget=budget, rounds=rounds, seed=seed)
     console.print(_table(done))

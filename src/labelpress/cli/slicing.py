@@ -11,7 +11,7 @@ from rich.text import Text
 
 from labelpress.bias.report import find_bias
 from labelpress.cli.looking import store_of
-from labelpress.project import read_project
+from labelpress.cli.opening import open_here
 from labelpress.summary import accuracy_text, crowded_text
 
 if TYPE_CHECKING:
@@ -23,10 +23,9 @@ _SHOWN_GAPS = 5
 
 
 def _find(uri: str, version: int | None) -> Bias:
-    settings = read_project(uri).settings
+    settings = open_here(uri).settings
     declared = settings.slices if settings.slices.names else None
-    options = settings.source.storage_options
-    return find_bias(store_of(uri), version, declared=declared, options=options)
+    return find_bias(store_of(uri), version, declared=declared, source=settings.source)
 
 
 def print_bias(uri: str, version: int | None, console: Console) -> None:

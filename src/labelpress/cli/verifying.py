@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from labelpress.cli.looking import store_of
+from labelpress.cli.opening import open_here
+from labelpress.cluster import open_cluster
 from labelpress.dossier.verifying import compare_with_store, read_dossier, verify
+from labelpress.store import existing_store
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,7 +19,9 @@ def show_verified(place: str, project: str, console: Console) -> bool:
     verified = verify(files)
     faults = verified.faults
     if project and not faults:
-        faults = compare_with_store(files, store_of(project))
+        opened = open_here(project)
+        with open_cluster(processes=False) as cluster:
+            faults = compare_with_store(files, opened, existing_store(opened), cluster)
     for fault in faults:
         console.print(fault, markup=False, highlight=False, soft_wrap=True)
     told = "not as it was written" if verified.faults else "as it was written"

@@ -214,8 +214,12 @@ def _charged(
     if matched.height == 0:
         return PartDiff()
     at, at_after = (_places(matched, suffix) for suffix in ("", "_after"))
-    votes, answers = _state(files, olds, at, before.fingerprints, classes)
-    votes_after, answers_after = _state(files, news, at_after, after.fingerprints, classes)
+    votes = _votes(files, olds, at, before.fingerprints, classes)
+    # of the same cells, as after a period in which only answers came, they are read once
+    alike = before.fingerprints == after.fingerprints and all(map(np.array_equal, at, at_after))
+    alike = alike and [(o.digest, o.cells) for o in olds] == [(n.digest, n.cells) for n in news]
+    votes_after = votes if alike else _votes(files, news, at_after, after.fingerprints, classes)
+    answers, answers_after = _answers(olds, at), _answers(news, at_after)
     states = np.column_stack(
         [
             votes,
@@ -268,27 +272,36 @@ def _places(matched: pl.DataFrame, suffix: str) -> tuple[NDArray[np.int64], NDAr
     return matched[f"part{suffix}"].cast(pl.Int64).to_numpy(), position
 
 
-def _state(
+def _votes(
     files: Files,
     sides: Sequence[PartLabels],
     at: tuple[NDArray[np.int64], NDArray[np.int64]],
     fingerprints: tuple[str, ...],
     classes: Classes,
-) -> tuple[NDArray[np.signedinteger], NDArray[np.int16]]:
-    """Return votes (n, m) and overriding answers (n,) of rows given by partition and position."""
+) -> NDArray[np.signedinteger]:
+    """Return the votes of rows given by partition and position, shape (n, m)."""
     parts, positions = at
     votes = np.full((len(parts), len(fingerprints)), ABSTAIN, dtype=classes.dtype, order="F")
+    for number in np.unique(parts).tolist():
+        side, here = sides[number], np.flatnonzero(parts == number)
+        votes[here] = read_votes(
+            files, side.cells, fingerprints, side.rows, classes, positions[here]
+        )
+    return votes
+
+
+def _answers(
+    sides: Sequence[PartLabels], at: tuple[NDArray[np.int64], NDArray[np.int64]]
+) -> NDArray[np.int16]:
+    """Return the class codes of the answers that override, -1 for none, of rows given likewise."""
+    parts, positions = at
     answers = np.full(len(parts), ABSTAIN, dtype=np.int16)
-    for number, side in enumerate(sides):
-        here = np.flatnonzero(parts == number)
-        if len(here) == 0:
-            continue
-        matrix = read_votes(files, side.cells, fingerprints, side.rows, classes)
-        votes[here] = matrix[positions[here]]
+    for number in np.unique(parts).tolist():
+        side, here = sides[number], np.flatnonzero(parts == number)
         overriding = np.full(side.rows, ABSTAIN, dtype=np.int16)
         overriding[list(side.answers.keys())] = list(side.answers.values())
         answers[here] = overriding[positions[here]]
-    return votes, answers
+    return answers
 
 
 def _row_ids(

@@ -17,6 +17,7 @@ from labelpress.diff.refit_noise import RefitNoise, measure_refit_noise
 from labelpress.diff.rows import Example, PartDiff, PartLabels, diff_moved, diff_part, unread
 from labelpress.errors import LabelpressError
 from labelpress.heuristics.edits import describe_edit
+from labelpress.labels import Change
 from labelpress.manifest import read_answers, read_manifest
 
 if TYPE_CHECKING:
@@ -131,7 +132,8 @@ def diff_manifests(
     """
     Compare the labels of two manifests; `answers_after` stands for those not yet written.
 
-    Label files that both share are not read, and of others only the votes on changed rows count.
+    Label files that both share are not read, nor are those in which the later version, made on top
+    of the earlier one, changed no label; of others only the votes on changed rows count.
     """
     classes = Classes(max(before.classes, after.classes, key=len))
     sides = Side.of(before), Side.of(after)
@@ -143,6 +145,8 @@ def diff_manifests(
     }
     shared = (files, *sides, classes)
     by_part = {part: found for part, pair in pairs.items() if (found := unread(pair)) is not None}
+    if after.base_version is not None and after.base_version == versions[0]:
+        by_part |= _unchanged(after)
     by_part |= over(
         diff_part, {part: pair for part, pair in pairs.items() if part not in by_part}, *shared
     )
@@ -161,6 +165,16 @@ def diff_manifests(
         _shares(total, before, after),
         noise,
     )
+
+
+def _unchanged(manifest: Manifest) -> dict[str, PartDiff]:
+    """Return the partitions in which labelling, which compared with its base, changed no label."""
+    changes = {entry.part: entry.change for entry in manifest.entries}
+    return {
+        part: PartDiff(common=change.common)
+        for part, change in changes.items()
+        if change == Change(common=change.common)
+    }
 
 
 def _parts(manifest: Manifest, answers: pl.DataFrame) -> dict[str, PartLabels]:

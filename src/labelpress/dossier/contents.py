@@ -11,6 +11,7 @@ import polars as pl
 
 from labelpress.bias.report import find_bias
 from labelpress.diff.versions import diff_versions
+from labelpress.dossier.figures import figures
 from labelpress.dossier.pseudonyms import Pseudonyms
 from labelpress.errors import LabelpressError
 from labelpress.exchange.ask_files import harmless
@@ -34,7 +35,7 @@ report.html       the report of the run, as it was written then
 heuristics.json   every heuristic: owner, reason, kind, fingerprint; heuristics/ has its code
 label_model.json  the parameters of the label model, from which votes become probabilities
 base_rate.json    the class distribution, and whether it was measured
-answers.csv       the answers that the run used, and what each counted for
+answers.csv       the answers that the run used; counted_as is what those of a row came to
 gate.json         the checks before publication, each with value, limit and a sentence
 surface.json      what there is to read, and the share of labels that rests on what cannot be read
 diff.json         what differs from the version before, by cause
@@ -122,20 +123,7 @@ def _files(one: _Version) -> tuple[dict[str, bytes], dict[str, str]]:
     """Return the files, and why some are missing."""
     store, manifest = one.store, one.manifest
     files = {
-        "label_model.json": to_json(manifest.label_model),
-        "base_rate.json": to_json(manifest.base_rate),
-        "gate.json": to_json(manifest.verdict),
-        "surface.json": to_json(manifest.surface),
-        "certificates.json": to_json(
-            {
-                "overall": manifest.certificate,
-                **manifest.certificates,
-                "calibration": manifest.calibration,
-            }
-        ),
-        "drift.json": to_json(
-            {"drift": [asdict(found) for found in manifest.drift], "restated": manifest.restated}
-        ),
+        **{name: to_json(value) for name, value in figures(manifest).items()},
         "heuristics.json": to_json([asdict(note) for note in manifest.heuristics]),
         "answers.csv": _answers(one),
         **_decided(one),
@@ -171,17 +159,20 @@ def _files(one: _Version) -> tuple[dict[str, bytes], dict[str, str]]:
 
 
 def _answers(one: _Version) -> bytes:
-    """Return the answers as CSV: one line per answer of a person, with what it counted for."""
+    """Return the answers as CSV: one line per answer, and what the run made of the row's."""
     store, manifest = one.store, one.manifest
+    classes = pl.Series(manifest.classes, dtype=pl.String)
     used = read_answers(store.files, manifest.run)
+    used = used.with_columns(classes.gather(used["code"]).alias("counted_as"))
     given = store.answers.read(manifest.answers_version).join(
-        used.select("row_id", "row_hash", "stratum", "reserved", "propensity"),
+        used.select("row_id", "row_hash", "counted_as", "stratum", "reserved", "propensity"),
         on=["row_id", "row_hash"],
         how="inner",
     )
     lines = given.select(
         "row_id",
         "label",
+        "counted_as",
         pl.col("annotator").map_elements(one.names.of_person, return_dtype=pl.String),
         "answered",
         pl.col("rationale").map_elements(one.names.in_text, return_dtype=pl.String),
@@ -203,7 +194,15 @@ def _decided(one: _Version) -> dict[str, bytes]:
     models = [asdict(model) for model in models_of(decisions, one.found.version)]
     for model in models:
         del model["serving"]  # what serves today is no fact about this version
-    return {"decisions.json": to_json(about.to_dicts()), "models.json": to_json(models)}
+    told = [
+        row
+        | {
+            "who": one.names.by_name.get(row["who"], row["who"]),
+            "why": one.names.in_text(row["why"] or ""),
+        }
+        for row in about.to_dicts()
+    ]
+    return {"decisions.json": to_json(told), "models.json": to_json(models)}
 
 
 def _report(one: _Version) -> bytes | None:

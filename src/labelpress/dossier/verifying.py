@@ -6,19 +6,34 @@ import hashlib
 import io
 import json
 import zipfile
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from labelpress.dossier.contents import FORMAT, SUMS, make_dossier
+from labelpress.dossier.figures import is_worded_alike, say_difference
+from labelpress.dossier.recomputing import recompute
 from labelpress.errors import LabelpressError
 from labelpress.gate import Verdict
 from labelpress.label_models import load
 from labelpress.tables.files import Files
 
 if TYPE_CHECKING:
+    from labelpress.cluster import Cluster
+    from labelpress.project import Project
     from labelpress.store import Store
 
 ZIP = ".zip"
+_UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    NotImplementedError,
+    RuntimeError,
+    EOFError,
+    ValueError,
+    OSError,
+)
+"""What the standard library raises, depending on where an archive is damaged."""
 _NEEDED = ("about.json", "gate.json", "heuristics.json", "label_model.json", "surface.json")
 """No dossier is without these."""
 
@@ -51,8 +66,7 @@ def read_dossier(place: str, options: dict[str, str] | None = None) -> dict[str,
     if place.endswith(ZIP):
         return _unzipped(Files(head or ".", options or {}).read_bytes(name), place)
     folder = Files(place, options or {})
-    names = [name for name in folder.names() if name != "heuristics"]
-    names += [f"heuristics/{name}" for name in folder.names("heuristics")]
+    names = [found.path for found in folder.walk()]
     if SUMS not in names:
         raise LabelpressError(f"there is no dossier at {place}: it has no {SUMS}.")
     return {name: folder.read_bytes(name) for name in names}
@@ -69,20 +83,40 @@ def verify(files: dict[str, bytes]) -> Verified:
     return Verified(hashlib.sha256(files[SUMS]).hexdigest(), len(files), tuple(faults))
 
 
-def compare_with_store(files: dict[str, bytes], store: Store) -> tuple[str, ...]:
-    """Make every file of a dossier again from the store; return what differs, in sentences."""
+def compare_with_store(
+    files: dict[str, bytes], project: Project, store: Store, cluster: Cluster
+) -> tuple[str, ...]:
+    """
+    Make every file of a dossier again from the store; return what differs, in sentences.
+
+    What the run wrote down itself is computed anew too: see `recompute`.
+    """
     about = json.loads(files["about.json"])
     identity = store.identity().store_id
     if about["store_id"] != identity:
         return (f"The dossier is of store {about['store_id']}, this is store {identity}.",)
     again = make_dossier(store, about["version"], pseudonyms=about["pseudonyms"])
-    return tuple(
-        f"{name} is not what the store gives now."
-        if name in files and name in again
-        else f"{name} is only in the {'dossier' if name in files else 'store'}."
+    alike = is_worded_alike(about["environment"])
+    compared = (
+        _otherwise(name, files.get(name), again.get(name), worded_alike=alike)
         for name in sorted({*files, *again} - {SUMS})
-        if files.get(name) != again.get(name)
     )
+    otherwise = filter(None, compared)
+    return (*otherwise, *recompute(project, store, about["version"], cluster))
+
+
+def _otherwise(
+    name: str, mine: bytes | None, theirs: bytes | None, *, worded_alike: bool
+) -> str | None:
+    """Say what differs in one file; None where nothing does."""
+    if mine is None or theirs is None:
+        return f"{name} is only in the {'store' if mine is None else 'dossier'}."
+    if mine == theirs or (name == "README.txt" and not worded_alike):
+        return None
+    if name.endswith(".json"):
+        values = json.loads(mine), json.loads(theirs)
+        return say_difference(name, *values, "in the store", worded_alike=worded_alike)
+    return f"{name} is not what the store gives now."
 
 
 def _sums(files: dict[str, bytes]) -> list[str]:
@@ -144,7 +178,7 @@ def _unzipped(data: bytes, place: str) -> dict[str, bytes]:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             names = archive.namelist()
             files = {name: archive.read(name) for name in names}
-    except zipfile.BadZipFile as error:
+    except _UNREADABLE as error:
         raise LabelpressError(f"{place} is damaged: {error}.") from error
     if len(files) != len(names) or SUMS not in files:
         raise LabelpressError(f"{place} is no dossier: it has no {SUMS}, or a file twice.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from scipy import sparse
@@ -16,10 +16,13 @@ from labelpress.errors import ProjectError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from numpy.typing import NDArray
+
     from labelpress.end_model.softmax import Floats, Matrix
 
-_SMALLEST = 1e-6
+_SMALLEST: Final = 1e-6
 """Weights and probabilities below it count as nothing and as this."""
+_WHERE: Final = "project.toml, [end_model] estimator:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +50,8 @@ def fit_classifier(
     the estimator takes and `parameters` do not set is `seed`. Raises `ProjectError` where the
     estimator does not import, lacks `predict_proba`, or takes no `sample_weight`.
     """
-    estimator = _make(path, parameters, seed)
-    rows, codes = np.nonzero(targets > _SMALLEST)
-    weights = targets[rows, codes]
-    inputs = X.tocsr()[rows] if sparse.issparse(X) else X[rows]
+    estimator = make_estimator(path, parameters, seed)
+    inputs, codes, weights = weighted_rows(X, targets)
     try:
         estimator.fit(inputs, codes, sample_weight=weights)
     except (TypeError, ValueError) as error:
@@ -62,14 +63,26 @@ def fit_classifier(
     return Classifier(estimator, targets.shape[1])
 
 
-def _make(path: str, parameters: Mapping[str, Any], seed: int) -> Any:
-    where = "project.toml, [end_model] estimator:"
+def weighted_rows(X: Matrix, targets: Floats) -> tuple[Matrix, NDArray[np.int64], Floats]:
+    """Return each row once per class that it may be, the codes, and their shares as weights."""
+    rows, codes = np.nonzero(targets > _SMALLEST)
+    inputs = X.tocsr()[rows] if sparse.issparse(X) else X[rows]
+    return inputs, codes.astype(np.int64), targets[rows, codes]
+
+
+def make_estimator(path: str, parameters: Mapping[str, Any], seed: int) -> Any:
+    """
+    Make the estimator at an import path, unfitted.
+
+    Raises `ProjectError` where it does not import, lacks `predict_proba` or takes no
+    `sample_weight`.
+    """
     module, _, name = path.replace(":", ".").rpartition(".")
     try:
         made = getattr(import_module(module), name)
     except (ImportError, AttributeError) as error:
         raise ProjectError(
-            f"{where} {path!r} does not import ({error}). Write the module and the class, such as "
+            f"{_WHERE} {path!r} does not import ({error}). Write the module and the class, such as "
             '"sklearn.ensemble.HistGradientBoostingClassifier", and install what holds it.'
         ) from error
     accepted = inspect.signature(made).parameters
@@ -82,12 +95,22 @@ def _make(path: str, parameters: Mapping[str, Any], seed: int) -> Any:
         raise ProjectError(f"project.toml, [end_model] parameters: {path}: {error}") from error
     if not hasattr(estimator, "predict_proba"):
         raise ProjectError(
-            f"{where} {path} has no predict_proba, and labels are soft. Choose an estimator or a "
+            f"{_WHERE} {path} has no predict_proba, and labels are soft. Choose an estimator or a "
             "parameter that gives probabilities."
         )
-    if "sample_weight" not in inspect.signature(estimator.fit).parameters:
+    if not _takes_weights(estimator.fit):
         raise ProjectError(
-            f"{where} {path}.fit takes no sample_weight, and soft labels are taught as weights. "
+            f"{_WHERE} {path}.fit takes no sample_weight, and soft labels are taught as weights. "
             "Choose one that does."
         )
     return estimator
+
+
+def streams(path: str, parameters: Mapping[str, Any]) -> bool:
+    """Say whether the estimator at an import path learns from weighted rows block by block."""
+    learn = getattr(make_estimator(path, parameters, 0), "partial_fit", None)
+    return learn is not None and _takes_weights(learn)
+
+
+def _takes_weights(method: Any) -> bool:
+    return "sample_weight" in inspect.signature(method).parameters

@@ -86,9 +86,14 @@ class FittedFeatures:
         return cls(**{**kept, "ngrams": tuple(Ngrams(**one) for one in state["ngrams"])})
 
 
-def fit_features(frame: pl.DataFrame, features: Features) -> FittedFeatures:
+def fit_features(
+    frame: pl.DataFrame, features: Features, stands_for: int | None = None
+) -> FittedFeatures:
     """
     Learn vocabulary, categories, medians and scales from a frame.
+
+    Where the frame is a sample that `stands_for` more rows, their text decides whether characters
+    are used.
 
     A word or character n-gram must occur in two rows. Without that rule the n-grams of a row that
     is held out of the fit take up much of its length though nothing is known of them, and what a
@@ -101,9 +106,10 @@ def fit_features(frame: pl.DataFrame, features: Features) -> FittedFeatures:
     medians = np.array([_median(column) for column in finite.T])
     filled = np.where(np.isfinite(numbers), numbers, medians)
     spread = filled.std(axis=0)
+    times = 1.0 if stands_for is None else stands_for / max(frame.height, 1)
     fitted = FittedFeatures(
         features=features,
-        ngrams=_fit_text(joined_text(frame, features.text)) if features.text else (),
+        ngrams=_fit_text(joined_text(frame, features.text), times) if features.text else (),
         encoder=_fit_encoder(frame, features.categorical) if features.categorical else None,
         medians=medians,
         means=filled.mean(axis=0),
@@ -125,8 +131,8 @@ def joined_text(frame: pl.DataFrame, columns: tuple[str, ...]) -> list[str]:
     return frame.select(text.alias("text")).to_series().to_list()
 
 
-def _fit_text(text: list[str]) -> tuple[Ngrams, ...]:
-    short = sum(map(len, text)) <= NGRAM_CHARACTERS
+def _fit_text(text: list[str], times: float) -> tuple[Ngrams, ...]:
+    short = times * sum(map(len, text)) <= NGRAM_CHARACTERS
     kinds: tuple[Kind, ...] = ("words", "characters") if short else ("words",)
     return tuple(found for kind in kinds if len((found := fit_ngrams(text, kind)).buckets))
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from labelpress.end_model.mixes import ANSWER_PENALTIES, fit_answers
+from labelpress.answer_weights import weighted_mean
+from labelpress.end_model.mixes import ANSWER_PENALTIES, PROGRAM_WEIGHTS, fit_answers
 from labelpress.end_model.softmax import fit_path, lies_in_span, span_of
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from labelpress.end_model.mixes import Learner, Lesson, Mix
+    from labelpress.end_model.mixes import Base, Lesson, Mix
     from labelpress.end_model.softmax import Floats, Matrix
 
 FOLDS: Final = 5
@@ -34,6 +35,22 @@ class Candidate:
     importance: Floats
     """What each of these rows counts."""
     accuracy: float
+    base: Base | None = None
+    """What was learnt from program labels, where they have a part in it."""
+    weight: float = 1.0
+    """What the base's log-probabilities count."""
+
+    @property
+    def name(self) -> str:
+        """The mix in words, with what of the program labels it uses."""
+        limits = [f"weight {self.weight:g}"] if self.weight != 1 else []
+        limits += [f"surest {self.share:.0%}"] if self.share != 1 else []
+        return f"{self.mix}, {', '.join(limits)}" if limits else self.mix
+
+    @property
+    def share(self) -> float:
+        """The share of each class's program labels, the surest, that taught."""
+        return self.base.share if self.base else 1.0
 
     @property
     def log_loss(self) -> float:
@@ -47,31 +64,34 @@ class Candidate:
             "log_loss": round(self.log_loss, 6),
             "accuracy": round(self.accuracy, 6),
             "penalty": self.penalty,
+            "weight": self.weight,
+            "share": self.share,
         }
 
 
 def race(
-    lesson: Lesson, base: Learner | None, mixes: Sequence[Mix], seed: int
+    lesson: Lesson, bases: Sequence[Base], mixes: Sequence[Mix], seed: int
 ) -> tuple[Candidate, ...]:
     """
     Cross-validate mixes on the answers; each comes once, with its best penalty.
 
-    `base` is fitted on the program labels of rows without an answer, so what it says of the
-    answered rows is as honest as what it says of new ones. The answered rows are turned into their
-    span once, which all folds, penalties and mixes share.
+    The bases are fitted on the program labels of rows without an answer, so what they say of the
+    answered rows is as honest as what they say of new ones. The answered rows are turned into
+    their span once, which all folds, penalties and mixes share.
     """
     rows = _some(lesson.answered, seed)
     codes, X, targets = lesson.answers[rows], lesson.X[rows], lesson.answer_targets(rows)
     importance, folds = lesson.importance[rows], deal_folds(codes, seed)
     points = span_of(X).points if lies_in_span(X) else X
     found: list[Candidate] = []
-    if base is not None:
-        said = base.log_proba(X)
+    for base in bases:
+        said = base.learner.log_proba(X)
         if "program" in mixes:
-            found.append(_judge("program", 0.0, said, codes, importance))
-        if "offset" in mixes:
-            tried = _held_out(points, targets, folds, said)
-            found.append(_best("offset", tried, codes, importance))
+            found.append(replace(_judge("program", 0.0, said, codes, importance), base=base))
+        for weight in PROGRAM_WEIGHTS if "offset" in mixes else ():
+            tried = _held_out(points, targets, folds, weight * said)
+            best = _best("offset", tried, codes, importance)
+            found.append(replace(best, base=base, weight=weight))
     if "answers" in mixes:
         if lesson.linear:
             tried = _held_out(points, targets, folds, None)
@@ -83,20 +103,18 @@ def race(
 
 def choose(candidates: Sequence[Candidate]) -> Candidate:
     """
-    Return the best offset, unless another mix is better by more than its standard error.
+    Return the offset on all program labels, unless another is better by more than its error.
 
     The offset was the best single method on every set we tried; with few answers the smallest log
-    loss alone often is luck. The error is that of the paired difference per answer.
+    loss alone often is luck. The error is the standard error of the paired difference per answer.
     """
-    offsets = [c for c in candidates if c.mix == "offset"]
+    plain = [c for c in candidates if c.mix == "offset" and c.weight == 1 and c.share == 1]
     best = min(candidates, key=_loss)
-    if not offsets or best.mix == "offset":
+    if not plain or best is plain[0]:
         return best
-    default = min(offsets, key=_loss)
-    difference = default.losses - best.losses
-    gain = np.average(difference, weights=best.importance)
-    error = np.sqrt(np.average((difference - gain) ** 2, weights=best.importance))
-    return best if gain > error / np.sqrt(len(difference)) else default
+    default = plain[0]
+    gain, error = weighted_mean(default.losses - best.losses, best.importance)
+    return best if gain > error else default
 
 
 def deal_folds(codes: NDArray[np.int64], seed: int) -> NDArray[np.int64]:

@@ -22,6 +22,10 @@ PROGRAM_PENALTY: Final = 0.02
 """Program labels are many; their errors, not their number, limit what is learnt from them."""
 ANSWER_PENALTIES: Final = (0.01, 0.03, 0.1, 0.3, 1.0)
 """Tried for what is learnt from the answers."""
+PROGRAM_WEIGHTS: Final = (1.0, 0.5)
+"""Tried for what the program labels' log-probabilities count beneath a correction."""
+SURE_SHARES: Final = (1.0, 0.5)
+"""Tried for the share of the program labels, the surest, that teaches."""
 
 
 class Learner(Protocol):
@@ -42,7 +46,7 @@ class Lesson:
     answers: NDArray[np.int64]
     """Codes, shape (n,); -1 where there is no answer."""
     importance: Floats
-    """What each row counts in the cross-validation, shape (n,): inverse propensity, clipped."""
+    """What each row counts in the cross-validation, shape (n,): how much of all it stands for."""
     class_weights: Floats
     """Shape (K,)."""
     fit: Callable[[Matrix, Floats, float], Learner]
@@ -74,10 +78,48 @@ class Corrected:
 
     base: Learner
     correction: Softmax
+    weight: float = 1.0
+    """What the log-probabilities of `base` count."""
 
     def log_proba(self, X: Matrix) -> Floats:
         """Return log-probabilities, shape (n, K)."""
-        return self.correction.log_proba(X, self.base.log_proba(X))
+        return self.correction.log_proba(X, self.weight * self.base.log_proba(X))
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What was learnt from the program labels of rows without an answer."""
+
+    learner: Learner
+    share: float = 1.0
+    """The share of each class's program labels, the surest, that taught."""
+
+
+def fit_bases(lesson: Lesson) -> tuple[Base, ...]:
+    """
+    Fit on the program labels of the rows without an answer: on all, and on the surest.
+
+    The surest are taken class by class: a cut for all would leave out whole classes, of which the
+    heuristics are never as sure as of others.
+    """
+    rows = lesson.unanswered
+    program = lesson.program[rows]
+    confidence, likeliest = confidence_of(program), program.argmax(axis=1)
+    bases = [Base(fit_program(lesson, rows))]
+    for share in SURE_SHARES[1:]:
+        sure = np.zeros(len(rows), dtype=bool)
+        for code in np.unique(likeliest):
+            own = likeliest == code
+            sure |= own & (confidence >= np.quantile(confidence[own], 1 - share))
+        if not sure.all():
+            bases.append(Base(fit_program(lesson, rows[sure]), share))
+    return tuple(bases)
+
+
+def confidence_of(program: Floats) -> Floats:
+    """Return the share of the likeliest class in each row's program label, shape (n,)."""
+    mass = program.sum(axis=1)
+    return np.asarray(program.max(axis=1) / np.where(mass > 0, mass, 1.0))
 
 
 def fit_program(lesson: Lesson, rows: NDArray[np.int64]) -> Learner:
@@ -91,11 +133,14 @@ def fit_answers(lesson: Lesson, penalty: float, rows: NDArray[np.int64]) -> Lear
     return lesson.fit(lesson.X[rows], lesson.answer_targets(rows), penalty)
 
 
-def fit_offset(lesson: Lesson, base: Learner, penalty: float, rows: NDArray[np.int64]) -> Corrected:
+def fit_offset(
+    lesson: Lesson, base: Learner, penalty: float, rows: NDArray[np.int64], weight: float = 1.0
+) -> Corrected:
     """Fit a correction of `base` on the answers of some rows that `base` has not seen."""
     X = lesson.X[rows]
-    start = base.log_proba(X)
-    return Corrected(base, fit_softmax(X, lesson.answer_targets(rows), penalty, start))
+    start = weight * base.log_proba(X)
+    correction = fit_softmax(X, lesson.answer_targets(rows), penalty, start)
+    return Corrected(base, correction, weight)
 
 
 def half_sharp(program: Floats) -> Floats:

@@ -12,7 +12,7 @@ from labelpress.end_model.features import FittedFeatures
 from labelpress.end_model.mixes import Corrected
 from labelpress.end_model.softmax import Softmax
 from labelpress.end_model.vote_features import VoteFeatures
-from labelpress.errors import LabelpressError
+from labelpress.errors import LabelpressError, ProjectError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,8 +47,24 @@ def pack(model: TrainedModel) -> bytes:
         ],
         "mix": model.mix,
         "candidates": [dict(row) for row in model.candidates],
+        "temperature": model.temperature,
     }
     return bytes(skops.io.dumps(state))
+
+
+def strange_types(estimator: object) -> tuple[str, ...]:
+    """
+    Return the types in an estimator's file that skops does not know as harmless.
+
+    Raises `ProjectError` where skops cannot store the estimator at all.
+    """
+    try:
+        return tuple(skops.io.get_untrusted_types(data=skops.io.dumps(estimator)))
+    except Exception as error:
+        raise ProjectError(
+            f"project.toml, [end_model] estimator: a {type(estimator).__qualname__} cannot be "
+            f"written as a skops file ({error}). Choose one that can; nothing is ever pickled."
+        ) from error
 
 
 def unpack(content: bytes, trusted: Sequence[str]) -> dict[str, Any]:
@@ -71,7 +87,8 @@ def unpack(content: bytes, trusted: Sequence[str]) -> dict[str, Any]:
     if unknown:
         raise LabelpressError(
             f"the end model's file would create {unknown[0]!r}, which nobody declared trusted. "
-            "Pass it in `trusted` if you trained that model yourself."
+            "Pass it in `trusted`, or name it in project.toml, [end_model] trusted, if you trained "
+            "that model yourself."
         )
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise LabelpressError(
@@ -86,6 +103,7 @@ def unpack(content: bytes, trusted: Sequence[str]) -> dict[str, Any]:
         ),
         "mix": state["mix"],
         "candidates": tuple(state["candidates"]),
+        "temperature": float(state.get("temperature", 1.0)),
     }
 
 
@@ -96,6 +114,7 @@ def _learner_state(learner: Learner) -> dict[str, Any]:
         return {
             "base": _learner_state(learner.base),
             "correction": _learner_state(learner.correction),
+            "weight": learner.weight,
         }
     if isinstance(learner, Classifier):
         return {"estimator": learner.estimator, "classes": learner.classes}
@@ -104,7 +123,8 @@ def _learner_state(learner: Learner) -> dict[str, Any]:
 
 def _learner(state: dict[str, Any]) -> Learner:
     if "base" in state:
-        return Corrected(_learner(state["base"]), Softmax(**state["correction"]))
+        weight = float(state.get("weight", 1.0))
+        return Corrected(_learner(state["base"]), Softmax(**state["correction"]), weight)
     return Softmax(**state) if "coefficients" in state else Classifier(**state)
 
 

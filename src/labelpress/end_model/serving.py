@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
@@ -11,6 +12,10 @@ from labelpress.end_model.training import TrainedModel
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+TRUSTED_TYPES: Final = "LABELPRESS_TRUSTED_TYPES"
+"""The environment variable that names, by commas, types outside scikit-learn that may be made."""
 
 
 class ServedModel:
@@ -27,4 +32,10 @@ class ServedModel:
 
 def _load_pyfunc(path: str) -> ServedModel:
     """Load what `labelpress.tracking` saved; MLflow calls this by name."""
-    return ServedModel(TrainedModel.from_bytes(Path(path).read_bytes()))
+    return ServedModel(TrainedModel.from_bytes(Path(path).read_bytes(), _trusted()))
+
+
+def _trusted() -> tuple[str, ...]:
+    """Return the types that this process trusts; what lies beside the model has no say in it."""
+    named = os.environ.get(TRUSTED_TYPES, "").split(",")
+    return tuple(name.strip() for name in named if name.strip())

@@ -49,6 +49,19 @@ class EndModelSettings(BaseModel):
     """Import path of a scikit-learn classifier that takes `sample_weight`; None is ours."""
     parameters: dict[str, Any] = Field(default_factory=dict)
     """Keyword arguments of that classifier."""
+    trusted: tuple[Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*\.[A-Za-z_]\w*$")], ...] = ()
+    """Types outside scikit-learn that the file of its model may make when it is read back."""
+    calibration: Literal["auto", "none", "temperature"] = "auto"
+    """Whether probabilities are made as sure as the model is right on held-out answers; `auto`
+    does so for an estimator by import path, since ours is calibrated by its penalty."""
+    solver: Literal["auto", "memory", "stream"] = "auto"
+    """Whether all training rows are held at once, or streamed; `auto` is decided by size."""
+    memory_mb: Annotated[int, Field(ge=1)] | None = None
+    """What training may take of a worker, in MiB; None is half of what the worker may have."""
+    predictions: bool = True
+    """Whether the champion predicts every row of each label version."""
+    unseen_classes: Literal["refuse", "allow"] = "refuse"
+    """Whether a model is trained where a class has neither a label nor an answer."""
     class_weight: Literal["none", "balanced"] = "none"
     """`balanced` gives each class the same total weight in training."""
     votes: bool = False
@@ -56,6 +69,12 @@ class EndModelSettings(BaseModel):
     them, so the model cannot serve where the heuristics do not run."""
     mix: Literal["auto", "program", "answers", "offset"] = "auto"
     """How program labels and answers are combined; `auto` is decided by cross-validation."""
+
+    @property
+    def tempered(self) -> bool:
+        """Whether a temperature is learnt."""
+        ours = self.estimator is None
+        return self.calibration == "temperature" or (self.calibration == "auto" and not ours)
 
     @model_validator(mode="after")
     def _parameters_have_an_estimator(self) -> EndModelSettings:

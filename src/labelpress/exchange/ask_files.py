@@ -34,7 +34,8 @@ def ask_file(shown: Shown, classes: Classes, file_format: FileFormat) -> bytes:
     if file_format == "jsonl":
         return "".join(map(_json_line, frame.iter_rows(named=True))).encode()
     buffer = io.BytesIO()
-    frame.with_columns(harmless(name) for name in _texts(shown.columns)).write_csv(buffer)
+    told = ["row_id", "reason", *_texts(shown.columns)]
+    frame.with_columns(map(harmless, told)).write_csv(buffer)
     return buffer.getvalue()
 
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from labelpress.answers import open_asks
+from labelpress.erasure.tombstones import read_tombstones
 from labelpress.errors import AnswerError
 from labelpress.exchange.ask_files import ask_file
 from labelpress.exchange.lines import AnswerLines, gather, read_lines
-from labelpress.exchange.showing import show_asks
-from labelpress.exchange.taking import take_answers
+from labelpress.exchange.showing import show_asks, standing_asks
+from labelpress.exchange.taking import REJECTED, rejected_name, take_answers
 from labelpress.sources.folder import absolute
 from labelpress.tables.files import Files
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from labelpress.store import Store
 
 ASKS, ANSWERS = "asks", "answers"
-REJECTED = ".rejected.csv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +39,13 @@ def put_out(project: Project, store: Store, now: datetime) -> int:
     """
     Write each batch of open asks to `asks/PERIOD-ID` in the shared folder; return the asks written.
 
-    A file that is there is never written again: an expert may be filling it in.
+    A file that is there is never written again: an expert may be filling it in. Rows that were, or
+    are being, erased are not written.
     """
     files = exchange_files(project)
     settings = project.settings.exchange
     ending = "csv" if settings.file_format == "csv" else "jsonl"
-    asks = store.asks.read()
+    asks = standing_asks(store)
     waiting = set(open_asks(asks, store.answers.read(), now, project.settings.experts)["ask_id"])
     there = set(files.names(ASKS))
     written = 0
@@ -58,7 +59,14 @@ def put_out(project: Project, store: Store, now: datetime) -> int:
         shown = show_asks(project, open_now)
         if shown.asks.height:
             data = ask_file(shown, store.classes, settings.file_format)
-            written += shown.asks.height if files.create(f"{ASKS}/{name}", data) else 0
+            path = f"{ASKS}/{name}"
+            if not files.create(path, data):
+                continue
+            # An erasure may have gone through the folder just before.
+            if read_tombstones(store.files).mask(shown.asks["row_id"]).any():
+                files.delete(path)
+                continue
+            written += shown.asks.height
     return written
 
 
@@ -81,7 +89,7 @@ def bring_in(project: Project, store: Store) -> tuple[Brought, ...]:
 
 def keep_rejected(files: Files, brought: Brought) -> Brought:
     """List what was refused beside the answers; a list that has become empty goes away."""
-    path = _in(brought.name.rpartition(".")[0] + REJECTED)
+    path = _in(rejected_name(brought.name))
     if brought.taken.rejected.height:
         files.write_bytes(path, brought.taken.rejected.write_csv().encode())
     elif files.exists(path):

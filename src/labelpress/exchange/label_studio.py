@@ -32,12 +32,13 @@ def label_studio_of(project: Project) -> LabelStudio | None:
     settings = project.settings.exchange.label_studio
     if not settings.url:
         return None
-    token = os.environ.get(settings.token_variable, "").strip()
+    token = project.secrets.get("label_studio", "")
+    token = (token or os.environ.get(settings.token_variable, "")).strip()
     if not token:
         raise ProjectError(
             f"project.toml, [exchange] label_studio.token_variable: the environment variable "
             f"{settings.token_variable!r} is empty. Set it to a token of Label Studio (Account & "
-            "Settings) where the flow runs."
+            "Settings) where the flow runs, or name a block that holds one."
         )
     return LabelStudio(settings.url.rstrip("/"), token)
 

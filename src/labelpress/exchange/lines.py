@@ -8,6 +8,7 @@ import json
 import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -132,7 +133,11 @@ def _csv_records(
         elif fields:
             reason = f"has {len(fields)} fields where the header has {len(columns)}"
             damaged.append((number, reason, delimiter.join(fields)))
-    if rows and text[-1:] not in ("\n", "\r") and _seems_cut(columns[-1], rows):
+    if rows and _has_open_quote(text, rows[-1][0], delimiter):
+        number, last = rows.pop()
+        reason = "opens a quote that nothing closes, so this and all lines after it are unread"
+        damaged.append((number, reason, delimiter.join(last.values())))
+    elif rows and text[-1:] not in ("\n", "\r") and _seems_cut(columns[-1], rows):
         number, last = rows.pop()
         reason = f"is the last and seems cut off in {columns[-1]!r}"
         damaged.append((number, reason, delimiter.join(last.values())))
@@ -149,6 +154,13 @@ def _check_header(name: str, columns: list[str]) -> None:
     twice = [column for column in NEEDED if columns.count(column) > 1]
     if twice:
         raise AnswerError(f"{name!r} has the column {twice[0]!r} twice. Nothing was taken.")
+
+
+def _has_open_quote(text: str, start: int, delimiter: str) -> bool:
+    """Say whether the record that begins in this line of the text never ends."""
+    # An end put after the text is then swallowed too.
+    lines = islice(io.StringIO(f"{text}\nend\n", newline=""), start - 1, None)
+    return len(list(csv.reader(lines, delimiter=delimiter))) == 1
 
 
 def _seems_cut(column: str, rows: list[tuple[int, dict[str, Any]]]) -> bool:
@@ -207,7 +219,9 @@ def _as_line(number: int, record: Mapping[str, Any]) -> tuple[Any, ...]:
     if _left_blank(record):
         record = {**record, "annotator": None}
     seconds = _seconds(record.get("seconds"))
-    source = record.get("seconds_source", "declared") if seconds is not None else "modelled"
+    # only what reads a tool knows that the tool measured
+    measured = record.get("seconds_source") == "measured"
+    source = "modelled" if seconds is None else "measured" if measured else "declared"
     return (
         number,
         _clean(record.get("ask_id")),
@@ -217,7 +231,7 @@ def _as_line(number: int, record: Mapping[str, Any]) -> tuple[Any, ...]:
         seconds,
         source,
         _text(record.get("rationale")) or None,
-        str(record.get("tool", "file")),
+        _clean(record.get("tool")) or "file",
         _time(record.get("answered")),
     )
 
@@ -226,7 +240,7 @@ def _left_blank(record: Mapping[str, Any]) -> bool:
     """Say whether a line of an export has a name and nothing else: names get filled down."""
     offered = [name for name in ("seconds", "rationale", "answered") if name in record]
     said = any(_clean(record.get(name)) for name in ("label", *offered))
-    return bool(offered) and not said and record.get("tool", "file") == "file"
+    return bool(offered) and not said and (_clean(record.get("tool")) or "file") == "file"
 
 
 def _clean(value: Any) -> str | None:
@@ -244,7 +258,7 @@ def _seconds(value: Any) -> float | None:
     """Return the seconds of an answer; None where nothing sensible is said."""
     try:
         seconds = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return seconds if math.isfinite(seconds) and 0 < seconds <= _MOST_SECONDS else None
 

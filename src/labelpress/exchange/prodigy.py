@@ -38,15 +38,21 @@ def read_record(value: Mapping[str, Any]) -> list[dict[str, Any]]:
     if len(accepted) > 1:
         raise ValueError(f"{len(accepted)} options accepted")
     chosen = accepted[0] if accepted and value["answer"] == "accept" else None
-    stamp = value.get("_timestamp")
-    moment = None if stamp is None else datetime.fromtimestamp(float(stamp), UTC).isoformat()
     return [
         {
             "ask_id": value["meta"].get("ask_id"),
             "label": chosen,
             "annotator": value.get("_annotator_id") or value.get("_session_id"),
             "rationale": value.get("user_input"),
-            "answered": moment,
+            "answered": _moment(value.get("_timestamp")),
             "tool": "prodigy",
         }
     ]
+
+
+def _moment(stamp: Any) -> str | None:
+    """Return the moment of a Unix time in seconds as ISO 8601; None where it is none."""
+    try:
+        return datetime.fromtimestamp(float(stamp), UTC).isoformat()
+    except (TypeError, ValueError, OverflowError, OSError):
+        return None

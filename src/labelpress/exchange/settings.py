@@ -12,6 +12,8 @@ class LabelStudioSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    block: str = ""
+    """The name of a Prefect block of the type Label Studio, with address and token."""
     url: str = ""
     """The server's address; empty: no Label Studio."""
     token_variable: str = "LABEL_STUDIO_TOKEN"  # noqa: S105  the name of a variable

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from labelpress.answers import open_asks
+from labelpress.erasure.tombstones import read_tombstones
 from labelpress.errors import ProjectError, did_you_mean
 from labelpress.partitions import file_of
 from labelpress.row_hash import hash_rows, hash_texts
 from labelpress.sources.listing import list_source
 from labelpress.sources.reading import read_footer, read_rows
+from labelpress.test_set import hidden_columns, list_test_files
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -51,6 +53,12 @@ class Shown:
     """Asks whose row has changed or left the source: answering them would be in vain."""
 
 
+def standing_asks(store: Store) -> pl.DataFrame:
+    """Return all asks but those of rows that were, or are being, erased; these go away last."""
+    asks = store.asks.read()
+    return asks.filter(~read_tombstones(store.files).mask(asks["row_id"]))
+
+
 def show_open_asks(
     project: Project, store: Store, at: datetime, *, limit: int | None = None, who: str = ""
 ) -> Shown:
@@ -61,7 +69,7 @@ def show_open_asks(
     same moment gives the same asks, whatever has been asked and answered since.
     """
     answers = store.answers.read().filter(pl.col("imported") <= at)
-    asks = store.asks.read().filter(pl.col("created") <= at)
+    asks = standing_asks(store).filter(pl.col("created") <= at)
     then = open_asks(asks, answers, at, project.settings.experts)
     own = answers.filter(pl.col("annotator") == who)["ask_id"]
     then = then.filter(~pl.col("ask_id").is_in(own.implode()))
@@ -82,16 +90,17 @@ def check_may_leave(project: Project, server: str) -> None:
 
 def show_asks(project: Project, asks: pl.DataFrame) -> Shown:
     """
-    Find the rows of asks in the source.
+    Find the rows of asks in the source and the test set.
 
-    Shown are the columns that `[exchange] columns` names, else all; never the oracle's. Raises
-    `ProjectError` where a named column is in no file, `SourceError` as reading does.
+    Shown are the columns that `[exchange] columns` names, else all; never one that tells the class.
+    Raises `ProjectError` where a named column is in no file, `SourceError` as reading does.
     """
     source = project.settings.source
     files = {file.path: file for file in list_source(project.source_uri, source).files}
+    files |= list_test_files(project)
     paths = pl.Series("path", [file_of(part) for part in asks["part"]], dtype=pl.String)
     found = [
-        _rows_of(project, files[str(key[0])], group["row_id"])
+        _rows_of(project, str(key[0]), files[str(key[0])], group["row_id"])
         for key, group in asks.group_by(paths, maintain_order=True)
         if str(key[0]) in files
     ]
@@ -111,12 +120,13 @@ def show_asks(project: Project, asks: pl.DataFrame) -> Shown:
     )
 
 
-def _rows_of(project: Project, file: SourceFile, row_ids: pl.Series) -> pl.DataFrame:
+def _rows_of(project: Project, part: str, file: SourceFile, row_ids: pl.Series) -> pl.DataFrame:
     """Return row_id and row_hash (text) and the shown columns of some rows of a file."""
     settings = project.settings
     options = settings.source.storage_options
     footer = read_footer(file, options)
-    types = {name: kind for name, kind in footer.schema if name != settings.experts.oracle}
+    hidden = hidden_columns(project, part)
+    types = {name: kind for name, kind in footer.schema if name not in hidden}
     shown = [name for name in settings.exchange.columns or types if name in types]
     id_only = {settings.source.id: types[settings.source.id]}
     frames = [_NO_ROWS.to_frame()]

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from labelpress.errors import PublicationRefusedError, StoreError, did_you_mean
+from labelpress.exchange.ask_files import harmless
 from labelpress.tables.schemas import ANSWERS
 
 if TYPE_CHECKING:
     from labelpress.classes import Classes
     from labelpress.exchange.lines import AnswerLines
     from labelpress.store import Store
+
+REJECTED = ".rejected.csv"
 
 _ATTEMPTS = 30
 _HINTS = 100
@@ -58,6 +61,11 @@ class Taken:
         parts += [f"{self.blank} lines are not filled in"] if self.blank else []
         parts += [f"{self.rejected.height} were refused"] if self.rejected.height else []
         return ", ".join(parts)
+
+
+def rejected_name(name: str) -> str:
+    """Return the name of the list of what was refused of a file; no two files share one."""
+    return name.removesuffix(".csv") + REJECTED
 
 
 def take_answers(store: Store, said: AnswerLines, *, late: bool = False) -> Taken:
@@ -159,7 +167,9 @@ def _faults(classes: Classes, unknown: dict[str, str], *, late: bool) -> pl.Expr
         .then(pl.lit("names no ask"))
         .when(pl.col("asked_row").is_null())
         .then(pl.lit("no such ask in this project"))
-        .when(pl.col("row_id").is_not_null() & (pl.col("row_id") != pl.col("asked_row")))
+        .when(
+            (pl.col("row_id") != pl.col("asked_row")) & (pl.col("row_id") != harmless("asked_row"))
+        )
         .then(pl.format("the ask is about row {}, not row {}", "asked_row", "row_id"))
         .when(pl.col("annotator").is_null())
         .then(pl.lit("no annotator"))

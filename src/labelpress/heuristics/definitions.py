@@ -140,6 +140,8 @@ class Heuristic:
     """Its source text, for people."""
     facts: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
     """The parts of its fingerprint by name, so that an edit can be told in words."""
+    world: tuple[str, ...] = field(default=(), repr=False)
+    """What its code uses of the world outside, which no fingerprint sees: the time, chance."""
     bundle: Bundle | None = field(default=None, repr=False)
     """Where it came from; a process that runs it apart loads it from here again."""
 

@@ -37,6 +37,7 @@ def facts(definition: Definition, reach: Reach | None, bundle: Bundle) -> dict[s
     if reach is not None:
         found["Python"] = ".".join(map(str, fingerprints.PYTHON))
         found |= {f"the file {path}": sha[:16] for path, sha in content["files"].items()}
+        found |= {f"the value of {name}": sha[:16] for name, sha in content["values"].items()}
         for name, trees in reach.named_trees.items():
             found[name] = _digest(trees)
     return found

@@ -43,6 +43,7 @@ def main() -> None:
         except EOFError:
             return
         _limit_cpu(seconds)
+        began = time.process_time()
         answer: Any = None
         try:
             match request:
@@ -61,7 +62,7 @@ def main() -> None:
             answer = HeuristicError(
                 f"{request[1]} used up its memory. Nothing is stored as its votes."
             )
-        send(answers, answer)
+        send(answers, (answer, time.process_time() - began))
 
 
 def _end_with(parent: int) -> None:

@@ -20,6 +20,7 @@ import weakref
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Self
 
+from labelpress.child_cpu import count_child_cpu
 from labelpress.errors import HeuristicError
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ class Sandbox:
         timer.start()
         try:
             send(child.stdin, (seconds, request))
-            return receive(child.stdout)
+            answer, spent = receive(child.stdout)
         except (BrokenPipeError, EOFError):
             stopped = not timer.is_alive()
             self._stop()
@@ -159,6 +160,8 @@ class Sandbox:
             raise HeuristicError(f"{reason}. Nothing is stored as its votes.") from None
         finally:
             timer.cancel()
+        count_child_cpu(spent)
+        return answer
 
     def _stop(self) -> None:
         self._child, self._loaded = None, None

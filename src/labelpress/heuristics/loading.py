@@ -110,6 +110,7 @@ def _named(
         ),
         code=sources.source_of(MODULE, name),
         facts=facts(definition, reach, bundle),
+        world=() if reach is None or lost else tuple(sorted(reach.world)),
         bundle=bundle,
     )
 

@@ -10,72 +10,116 @@ from __future__ import annotations
 
 import ast
 import builtins
-import copy
+import importlib.util
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from labelpress.heuristics.mentions import mentions_of
+from labelpress.heuristics.modules import Definition, Module, normalised, parse
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from labelpress.bundle import Bundle
+    from labelpress.heuristics.modules import Import
 
-DYNAMIC = frozenset({"eval", "exec", "globals", "__import__", "import_module", "compile"})
-"""Names whose use hides what else is reached."""
-SILENT_OPTIONS = frozenset({"owner", "why", "precision"})
-"""Options of a heuristic that cannot change a vote."""
-AUTHORING = frozenset(
-    {"heuristic", "keywords", "regex", "lookup", "column", "model", "from_snorkel"}
-)
 _BUILTINS = frozenset(dir(builtins)) | {"__name__", "__file__", "__doc__", "__package__"}
+_NOTES_SUBCLASSES = (b"__init_subclass__", b"metaclass", b"(type)")
 
+_HARMLESS = frozenset(
+    {
+        "__future__",
+        "abc",
+        "collections",
+        "dataclasses",
+        "enum",
+        "functools",
+        "itertools",
+        "json",
+        "labelpress",
+        "math",
+        "operator",
+        "pkgutil",
+        "re",
+        "string",
+        "textwrap",
+        "tomllib",
+        "typing",
+        "unicodedata",
+    }
+)
+"""Packages that know nothing of the world outside the project."""
+_WORLD = (
+    "datetime.date.today",
+    "datetime.datetime.now",
+    "datetime.datetime.today",
+    "datetime.datetime.utcnow",
+    "httpx.",
+    "numpy.random.",
+    "os.environ",
+    "os.getenv",
+    "os.urandom",
+    "random.",
+    "requests.",
+    "secrets.",
+    "socket.",
+    "time.gmtime",
+    "time.localtime",
+    "time.strftime",
+    "time.time",
+    "urllib.request.",
+    "uuid.uuid1",
+    "uuid.uuid4",
+)
+"""What gives another value tomorrow, or on another machine, while no source has changed."""
 
-@dataclass(frozen=True, slots=True)
-class Import:
-    """A name bound by an import: a module, or an attribute of one."""
-
-    module: str
-    """Dotted; inside the project, relative to its root."""
-    attribute: str | None
-    inside: bool
-    """Whether the module is one of the project's files."""
-
-
-@dataclass(frozen=True, slots=True)
-class Module:
-    """One source file: which statement binds which name."""
-
-    name: str
-    source: str
-    tree: ast.Module
-    bindings: Mapping[str, tuple[ast.stmt, ...]]
-    """The statements that bind a name at the top level, imports aside."""
-    imports: Mapping[str, Import]
-    always: tuple[ast.stmt, ...]
-    """Statements that may act on whatever this module defines: all that call or branch."""
-    effects: tuple[ast.stmt, ...]
-    """Those of them that may act outside it too, as soon as it is imported: no assignments."""
-    stars: tuple[Import, ...]
+Place = tuple[str, int, int, str]
+"""Module, line and column of a statement, and the name where it is one import of several."""
 
 
 @dataclass(slots=True)
 class Reach:
     """What a heuristic's votes depend on, as far as the sources tell."""
 
-    definitions: dict[tuple[str, int], str] = field(default_factory=dict)
-    """Normalised syntax trees by module and position; only the texts count."""
-    names: dict[tuple[str, int], str] = field(default_factory=dict)
+    definitions: dict[Place, str] = field(default_factory=dict)
+    """Normalised syntax trees by where they stand."""
+    movable: set[Place] = field(default_factory=set)
+    """Definitions that mean the same wherever in their module they stand."""
+    names: dict[Place, str] = field(default_factory=dict)
     """For people: what each of these statements binds."""
     packages: set[str] = field(default_factory=set)
     """Top-level names of the packages used that are not part of the project."""
     texts: set[str] = field(default_factory=set)
     """String constants, any of which may name a file of the project."""
+    reads_any_file: bool = False
+    """Whether a file is read whose name is not written out."""
+    computed: set[tuple[str, str]] = field(default_factory=set)
+    """Modules and names of values that are computed when a module is imported."""
+    world: set[str] = field(default_factory=set)
+    """What is used of the world outside, such as the time: `datetime.datetime.now`."""
+    opens_files: bool = False
     whole: set[str] = field(default_factory=set)
     """Modules that count as a whole."""
 
     @property
-    def trees(self) -> list[str]:
-        """The normalised trees, without regard to where they stand."""
-        return sorted(self.definitions.values())
+    def imported_values(self) -> list[tuple[str, str]]:
+        """The computed values whose content the sources alone do not tell."""
+        if self.opens_files or self.packages - _HARMLESS:
+            return sorted(self.computed)
+        return []
+
+    @property
+    def trees(self) -> list[list[str]]:
+        """
+        The normalised trees by module, without regard to lines.
+
+        The order of definitions does not matter, that of the statements which act does.
+        """
+        found: dict[str, list[list[str]]] = {}
+        for place, tree in sorted(self.definitions.items()):
+            free, ordered = found.setdefault(place[0], [[], []])
+            (free if place in self.movable else ordered).append(tree)
+        return [[name, *sorted(free), "", *ordered] for name, (free, ordered) in found.items()]
 
     @property
     def named_trees(self) -> dict[str, list[str]]:
@@ -93,6 +137,10 @@ class Sources:
         self._files = {_module_name(p): p for p in bundle.paths if p.endswith(".py")}
         self.bundle = bundle
         self._modules: dict[str, Module] = {}
+        self._executed: dict[str, tuple[str, ...]] = {}
+        self._registers = any(
+            word in bundle.read(path) for path in self._files.values() for word in _NOTES_SUBCLASSES
+        )
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -112,9 +160,13 @@ class Sources:
         if name not in self._files:
             return None
         if name not in self._modules:
-            path = self._files[name]
-            source = self.bundle.read(path).decode("utf-8", errors="replace")
-            self._modules[name] = _parse(name, source, self)
+            content = self.bundle.read(self._files[name])
+            try:
+                source = importlib.util.decode_source(content)
+                parsed = parse(name, source, self, registers=self._registers)
+            except (SyntaxError, ValueError):  # what cannot be imported cannot be reached
+                parsed = parse(name, "", self, registers=False)
+            self._modules[name] = parsed
         return self._modules[name]
 
     def reach(self, module: str, name: str) -> Reach | None:
@@ -123,10 +175,14 @@ class Sources:
 
         The heuristic's own name and its silent options are left out of the trees.
         """
-        found = Reach()
         place = self._origin(module, name)
         if place is None:
             return None
+        found = Reach()
+        for executed in self._imported_by(module):
+            parsed = self.module(executed)
+            for effect in parsed.effects if parsed is not None else ():
+                self._add(found, parsed or place[0], effect)
         for statement in place[0].bindings[place[1]]:
             self._add(found, place[0], statement, named=place[1])
         return found
@@ -152,13 +208,13 @@ class Sources:
         return "\n".join(texts)
 
     def function(self, module: str, name: str) -> tuple[Module, ast.FunctionDef] | None:
-        """Return the definition of a function that a name stands for, imports followed."""
+        """Return the one definition of a function that a name stands for, imports followed."""
         place = self._origin(module, name)
         if place is None:
             return None
-        for statement in place[0].bindings[place[1]]:
-            if isinstance(statement, ast.FunctionDef):
-                return place[0], statement
+        statements = place[0].bindings[place[1]]
+        if len(statements) == 1 and isinstance(statements[0], ast.FunctionDef):
+            return place[0], statements[0]
         return None
 
     def _origin(self, module: str, name: str) -> tuple[Module, str] | None:
@@ -171,11 +227,28 @@ class Sources:
                 return None
             if name in parsed.bindings:
                 return parsed, name
-            bound = parsed.imports.get(name)
-            if bound is None or not bound.inside or bound.attribute is None:
+            bound = parsed.imports.get(name, ())
+            if len(bound) != 1 or not bound[0].inside or bound[0].attribute is None:
                 return None
-            module, name = bound.module, bound.attribute
+            module, name = bound[0].module, bound[0].attribute
         return None
+
+    def _imported_by(self, module: str) -> tuple[str, ...]:
+        """Return the modules of the project that importing one executes, itself among them."""
+        if module not in self._executed:
+            seen: dict[str, None] = {}
+            waiting = [module]
+            while waiting:
+                name = waiting.pop()
+                parsed = self.module(name)
+                if name in seen:
+                    continue
+                seen[name] = None
+                parents = [name.rpartition(".")[0]] if "." in name else []
+                bound = [] if parsed is None else [*parsed.stars, *_all(parsed.imports)]
+                waiting += parents + [found.runs for found in bound if found.inside]
+            self._executed[module] = tuple(sorted(seen))
+        return self._executed[module]
 
     def _add_module(self, found: Reach, name: str) -> None:
         if name in found.whole:
@@ -186,278 +259,128 @@ class Sources:
             return
         for statement in parsed.tree.body:
             self._add(found, parsed, statement)
+        for bound_to, several in parsed.imports.items():  # whoever holds the module reads these too
+            for bound in several:
+                self._add_import(found, parsed, bound_to, bound, ())
+        for star in parsed.stars:
+            self._add_import(found, parsed, "*", star, ())
 
-    def _add_name(self, found: Reach, module: Module, name: str) -> bool:
+    def _add_name(
+        self, found: Reach, module: Module, name: str, trail: tuple[str, ...] = ()
+    ) -> bool:
         """Add what a name of a module stands for; False where the module does not bind it."""
-        if name in module.bindings:
-            for statement in module.bindings[name]:
-                self._add(found, module, statement)
-            return True
-        if name in module.imports:
-            self._add_import(found, module.imports[name], ())
-            return True
-        return False
+        for statement in module.bindings.get(name, ()):
+            self._add(found, module, statement)
+        for bound in module.imports.get(name, ()):
+            self._add_import(found, module, name, bound, trail)
+        return name in module.bindings or name in module.imports
 
-    def _add_import(self, found: Reach, bound: Import, trail: tuple[str, ...]) -> None:
+    def _add_import(
+        self, found: Reach, module: Module, name: str, bound: Import, trail: tuple[str, ...]
+    ) -> None:
         """Add what an imported name, followed by attributes, stands for."""
+        place = (module.name, 0, 0, f"{name} = {bound.origin}")
+        found.definitions[place] = place[3]
+        found.names[place] = f"the import of {name} in {module.name}"
         if not bound.inside:
             found.packages.add(bound.module.partition(".")[0])
+            used = ".".join((bound.origin, *trail))
+            if f"{used}.".startswith(_WORLD):
+                found.world.add(used)
             return
-        name = bound.module
+        inner = bound.module
         steps = trail if bound.attribute is None else (bound.attribute, *trail)
-        while steps and self.has(f"{name}.{steps[0]}"):
-            name, steps = f"{name}.{steps[0]}", steps[1:]
-        parsed = self.module(name)
-        if parsed is None or not steps or not self._add_attribute(found, parsed, steps):
-            self._add_module(found, name)
-
-    def _add_attribute(self, found: Reach, module: Module, steps: tuple[str, ...]) -> bool:
-        name = steps[0]
-        if name in module.imports and name not in module.bindings:
-            self._add_import(found, module.imports[name], steps[1:])
-            return True
-        return self._add_name(found, module, name)
+        while steps and self.has(f"{inner}.{steps[0]}"):
+            package = self.module(inner)
+            if package is not None and package.name != module.name:
+                self._add_name(found, package, steps[0], steps[1:])  # it may hide the module
+            inner, steps = f"{inner}.{steps[0]}", steps[1:]
+        parsed = self.module(inner)
+        if parsed is None or not steps or not self._add_name(found, parsed, steps[0], steps[1:]):
+            self._add_module(found, inner)
 
     def _add(
         self, found: Reach, module: Module, statement: ast.stmt, named: str | None = None
     ) -> None:
-        key = (module.name, statement.lineno * 10_000 + statement.col_offset)
-        if key in found.definitions:
+        key = (module.name, statement.lineno, statement.col_offset, "")
+        if key in found.definitions or isinstance(statement, ast.Import | ast.ImportFrom):
             return
-        clean = _normalised(statement, named)
+        clean = normalised(module, statement, named)
         found.definitions[key] = ast.dump(clean)
         found.names[key] = _described(module.name, statement, named)
+        if _is_movable(module, statement, named):
+            found.movable.add(key)
+        if isinstance(statement, ast.Assign | ast.AnnAssign):
+            calls = any(isinstance(node, ast.Call) for node in ast.walk(statement))
+            bound = [name for name in _targets(statement) if calls and named is None]
+            found.computed |= {(module.name, name) for name in bound}
         for always in module.always:
             self._add(found, module, always)
-        for bound in module.imports.values():
-            imported = self.module(bound.module) if bound.inside else None
-            for effect in imported.effects if imported is not None else ():
-                self._add(found, module=imported or module, statement=effect)
         for star in module.stars:
-            self._add_import(found, star, ())
+            self._add_import(found, module, "*", star, ())
         self._add_uses(found, module, clean)
 
     def _add_uses(self, found: Reach, module: Module, statement: ast.stmt) -> None:
         """Add what the names, imports and texts of one normalised statement stand for."""
-        local = _Names(self, module.name)
-        local.visit(statement)
-        found.texts |= local.texts
-        for bound, trail in local.trails(module.imports):
-            self._add_import(found, bound, trail)
-        if local.loaded & DYNAMIC:
+        mentions = mentions_of(statement, module, self)
+        found.texts |= mentions.texts
+        found.reads_any_file |= mentions.reads_any_file
+        found.opens_files |= "open" in mentions.loaded
+        for name, bound, trail in mentions.trails:
+            self._add_import(found, module, name, bound, trail)
+        if mentions.hides:
             for other in self._files:
                 self._add_module(found, other)
-        for name in sorted(local.loaded - local.imports.keys() - module.imports.keys()):
-            if not (
-                self._add_name(found, module, name) or name in local.stored or name in _BUILTINS
-            ):
+        if mentions.reads_text:
+            for other in self._files:
+                self._add_text(found, other)
+        for name in sorted(mentions.loaded - mentions.own_imports):
+            for binding in module.bindings.get(name, ()):
+                self._add(found, module, binding)
+            known = name in module.bindings or name in module.imports
+            if not (known or name in mentions.stored or name in _BUILTINS):
                 self._add_module(found, module.name)
+
+    def _add_text(self, found: Reach, name: str) -> None:
+        """Add the trees of a module with their docstrings."""
+        parsed = self.module(name)
+        if parsed is not None:
+            place = (name, 0, 0, "")
+            found.definitions[place] = ast.dump(parsed.tree)
+            found.names[place] = f"the text of {name}"
+
+
+def _all(imports: Mapping[str, tuple[Import, ...]]) -> list[Import]:
+    return [bound for several in imports.values() for bound in several]
+
+
+def _is_movable(module: Module, statement: ast.stmt, named: str | None) -> bool:
+    """Say whether a definition means the same wherever in its module it stands."""
+    if named is not None or not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
+        return False
+    arguments = statement.args
+    computed = [*arguments.defaults, *filter(None, arguments.kw_defaults)]
+    return (
+        not statement.decorator_list
+        and all(isinstance(node, ast.Constant) for node in computed)
+        and len(module.bindings[statement.name]) == 1
+    )
+
+
+def _targets(statement: ast.Assign | ast.AnnAssign) -> list[str]:
+    targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+    return [target.id for target in targets if isinstance(target, ast.Name)]
 
 
 def _described(module: str, statement: ast.stmt, named: str | None) -> str:
     """Name a statement as a person would: by what it binds."""
     if named is not None:
         return "its own code"
-    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+    if isinstance(statement, Definition):
         return f"{module}.{statement.name}"
-    targets = getattr(statement, "targets", [getattr(statement, "target", None)])
-    bound = [target.id for target in targets if isinstance(target, ast.Name)]
+    bound = _targets(statement) if isinstance(statement, ast.Assign | ast.AnnAssign) else []
     return f"{module}.{bound[0]}" if bound else f"module-level code of {module}"
-
-
-class _Names(ast.NodeVisitor):
-    """Collects the names that a statement uses, with the attributes that follow them."""
-
-    def __init__(self, sources: Sources, module: str) -> None:
-        self._sources = sources
-        self._module = module
-        self.loaded: set[str] = set()
-        self.stored: set[str] = set()
-        self.texts: set[str] = set()
-        self.imports: dict[str, Import] = {}
-        self._trails: set[tuple[str, tuple[str, ...]]] = set()
-
-    def trails(self, outer: Mapping[str, Import]) -> Iterable[tuple[Import, tuple[str, ...]]]:
-        """Return each imported name in use with the attributes read from it."""
-        unused = {(name, ()) for name in self.imports.keys() - {n for n, _ in self._trails}}
-        for name, trail in sorted(self._trails | unused):
-            bound = self.imports.get(name) or outer.get(name)
-            if bound is not None:
-                yield bound, trail
-
-    def visit_Attribute(self, node: ast.Attribute) -> None:
-        trail: list[str] = []
-        inner: ast.expr = node
-        while isinstance(inner, ast.Attribute):
-            trail.append(inner.attr)
-            inner = inner.value
-        self.loaded |= DYNAMIC & set(trail) - {"compile"}  # re.compile is harmless
-        if isinstance(inner, ast.Name):
-            self.loaded.add(inner.id)
-            self._trails.add((inner.id, tuple(reversed(trail))))
-        else:
-            self.visit(inner)
-
-    def visit_Name(self, node: ast.Name) -> None:
-        if isinstance(node.ctx, ast.Load):
-            self.loaded.add(node.id)
-            self._trails.add((node.id, ()))
-        else:
-            self.stored.add(node.id)
-
-    def visit_Constant(self, node: ast.Constant) -> None:
-        if isinstance(node.value, str):
-            self.texts.add(node.value)
-
-    def visit_arg(self, node: ast.arg) -> None:
-        self.stored.add(node.arg)
-
-    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> None:
-        if node.name:
-            self.stored.add(node.name)
-        self.generic_visit(node)
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
-        self.stored.add(node.name)
-        self.generic_visit(node)
-
-    def visit_ClassDef(self, node: ast.ClassDef) -> None:
-        self.stored.add(node.name)
-        self.generic_visit(node)
-
-    def visit_Import(self, node: ast.Import) -> None:
-        self.imports.update(_imports(node, self._module, self._sources))
-
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
-        self.imports.update(_imports(node, self._module, self._sources))
 
 
 def _module_name(path: str) -> str:
     return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-
-
-def _parse(name: str, source: str, sources: Sources) -> Module:
-    tree = ast.parse(source)
-    bindings: dict[str, list[ast.stmt]] = {}
-    imports: dict[str, Import] = {}
-    always: list[ast.stmt] = []
-    stars: list[Import] = []
-    for statement in tree.body:
-        if isinstance(statement, ast.Import | ast.ImportFrom):
-            bound = _imports(statement, name, sources)
-            star = bound.pop("*", None)
-            if star is not None:
-                stars.append(star)
-            imports.update(bound)
-        elif isinstance(statement, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
-            bindings.setdefault(statement.name, []).append(statement)
-        else:
-            for bound_name in _bound_names(statement):
-                bindings.setdefault(bound_name, []).append(statement)
-            if _acts(statement):
-                always.append(statement)
-    always += [s for s in tree.body if _registers(s, bindings, imports)]
-    return Module(
-        name,
-        source,
-        tree,
-        {key: tuple(value) for key, value in bindings.items()},
-        imports,
-        tuple(always),
-        tuple(s for s in always if not isinstance(s, ast.Assign | ast.AnnAssign)),
-        tuple(stars),
-    )
-
-
-def _bound_names(statement: ast.stmt) -> set[str]:
-    return {
-        node.id
-        for node in ast.walk(statement)
-        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)
-    }
-
-
-def _acts(statement: ast.stmt) -> bool:
-    """Say whether a top-level statement may do more than give a name to a value."""
-    if isinstance(statement, ast.Pass):
-        return False
-    if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
-        return False
-    if isinstance(statement, ast.Assign | ast.AnnAssign):
-        targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-        if all(isinstance(target, ast.Name) for target in targets):
-            value = statement.value
-            if isinstance(value, ast.Call) and _called(value) in AUTHORING:
-                return False
-            return value is not None and any(isinstance(n, ast.Call) for n in ast.walk(value))
-    return True
-
-
-def _registers(
-    statement: ast.stmt, bindings: Mapping[str, object], imports: Mapping[str, Import]
-) -> bool:
-    """Say whether a definition is handed to a decorator of the project, which may keep it."""
-    if not isinstance(statement, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
-        return False
-    names = {
-        node.id
-        for decorator in statement.decorator_list
-        for node in ast.walk(decorator.func if isinstance(decorator, ast.Call) else decorator)
-        if isinstance(node, ast.Name)
-    }
-    return any(name in bindings or (name in imports and imports[name].inside) for name in names)
-
-
-def _called(call: ast.Call) -> str:
-    """Return the last part of what is called: "regex" in `labelpress.regex(...)`."""
-    function = call.func
-    if isinstance(function, ast.Attribute):
-        return function.attr
-    return function.id if isinstance(function, ast.Name) else ""
-
-
-def _imports(node: ast.Import | ast.ImportFrom, module: str, sources: Sources) -> dict[str, Import]:
-    """Return what an import statement binds; a star under the name "*"."""
-    bound: dict[str, Import] = {}
-    if isinstance(node, ast.Import):
-        for alias in node.names:
-            name = alias.name if alias.asname else alias.name.partition(".")[0]
-            inside = sources.has(alias.name.partition(".")[0])
-            bound[alias.asname or name] = Import(name, None, inside)
-        return bound
-    origin = node.module or ""
-    inside = node.level > 0 or sources.has(origin.partition(".")[0])
-    if node.level:
-        above = module.split(".")
-        kept = above[: len(above) - node.level + sources.is_package(module)]
-        origin = ".".join([*kept, *([origin] if origin else [])])
-    for alias in node.names:
-        if alias.name == "*":
-            bound["*"] = Import(origin, None, inside)
-        elif inside and not origin:
-            bound[alias.asname or alias.name] = Import(alias.name, None, inside)
-        else:
-            bound[alias.asname or alias.name] = Import(origin, alias.name, inside)
-    return bound
-
-
-def _normalised(statement: ast.stmt, named: str | None) -> ast.stmt:
-    """Return a copy without docstrings, silent options and, where given, the statement's name."""
-    clean = copy.deepcopy(statement)
-    for node in ast.walk(clean):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            first = node.body[0]
-            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
-                node.body = node.body[1:] or [ast.Pass()]
-        elif isinstance(node, ast.Call) and _called(node) in AUTHORING:
-            node.keywords = [word for word in node.keywords if word.arg not in SILENT_OPTIONS]
-    if named is not None:
-        if isinstance(clean, ast.FunctionDef) and clean.name == named:
-            clean.name = "_"
-        elif (
-            isinstance(clean, ast.Assign)
-            and len(clean.targets) == 1
-            and isinstance(clean.targets[0], ast.Name)
-        ):
-            clean.targets[0].id = "_"
-    return clean

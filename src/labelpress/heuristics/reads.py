@@ -6,7 +6,8 @@ import ast
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from labelpress.heuristics.reach import Module, Sources
+    from labelpress.heuristics.modules import Module
+    from labelpress.heuristics.reach import Sources
 
 DEPTH = 5
 """How many calls a row is followed through before its function is said to need all columns."""

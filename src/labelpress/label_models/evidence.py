@@ -16,11 +16,8 @@ from labelpress.votes import Patterns
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from labelpress.label_models.contract import Answered, Floats, VoteMatrix
+    from labelpress.label_models.contract import Floats, VoteMatrix
     from labelpress.label_models.everywhere import Everywhere
-
-_LARGEST_WEIGHT = 10.0
-"""No answer counts for more than this many average ones: inverse propensities have long tails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,24 +102,3 @@ class Evidence:
         return replace(
             self, votes=self.votes[rows], labels=self.labels[rows], weights=self.weights[rows]
         )
-
-
-def answer_weights(answered: Answered) -> Floats:
-    """
-    Return how much each answer counts, shape (a,), mean one.
-
-    Audits stand for the whole source by themselves, and so do the other answers by inverse
-    propensity (Hajek 1971); the two estimates are pooled by their effective sample sizes (Kish
-    1965), which keeps a few rows of tiny propensity from drowning the audits.
-    """
-    weights = np.ones(len(answered))
-    for group in (answered.audit, ~answered.audit):
-        if not group.any():
-            continue
-        inverse = 1 / answered.propensity[group]
-        inverse = np.minimum(inverse / inverse.mean(), _LARGEST_WEIGHT)
-        effective = inverse.sum() ** 2 / (inverse**2).sum()
-        weights[group] = inverse / inverse.sum() * effective
-    if len(weights):
-        weights /= weights.mean()
-    return weights

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
+from labelpress.answer_weights import weigh_answers
 from labelpress.base_rate import measure_base_rate
 from labelpress.classes import ABSTAIN
 from labelpress.errors import LabelpressError, did_you_mean
@@ -15,7 +16,7 @@ from labelpress.label_models.collapse import find_collapse
 from labelpress.label_models.contract import Answered
 from labelpress.label_models.estimators import EstimatorName, fit_estimator
 from labelpress.label_models.everywhere import SAMPLE, InMemory, count_cast
-from labelpress.label_models.evidence import Evidence, answer_weights
+from labelpress.label_models.evidence import Evidence
 from labelpress.label_models.fitted import FittedModel
 from labelpress.label_models.precision import measure_lifts
 from labelpress.label_models.race import FEWEST_ANSWERS, run_race
@@ -214,9 +215,8 @@ def _gather(
             f"propensity: {answered.propensity[wrong[0]]} of answered row {wrong[0]} is no "
             "probability of being drawn; it must lie in (0, 1]."
         )
-    return Evidence(
-        patterns, cast, everywhere, votes, labels, answer_weights(answered), rates, given, beliefs
-    )
+    weights = weigh_answers(answered.propensity, answered.audit)
+    return Evidence(patterns, cast, everywhere, votes, labels, weights, rates, given, beliefs)
 
 
 def _answered(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from labelpress.answer_weights import weighted_mean
 from labelpress.label_models.estimators import fit_estimator
 from labelpress.label_models.recalibration import POWERS, best_power, recalibrate
 from labelpress.label_models.rules import temper
@@ -116,16 +117,10 @@ def _telling(
     averaged: Sequence[EstimatorName], losses: Mapping[str, Floats], weights: Floats
 ) -> tuple[EstimatorName, ...]:
     """Return the members that the answers can tell from the bare base rate, if any clearly can."""
-    gains = {name: _mean(losses["base-rate"] - losses[name], weights) for name in averaged}
+    gains = {name: weighted_mean(losses["base-rate"] - losses[name], weights) for name in averaged}
     if not any(gain > 2 * error for gain, error in gains.values()):
         return tuple(averaged)
     return tuple(name for name, (gain, error) in gains.items() if gain > error)
-
-
-def _mean(values: Floats, weights: Floats) -> tuple[float, float]:
-    """Return the weighted mean and its standard error."""
-    mean = float((weights * values).sum() / weights.sum())
-    return mean, float(np.sqrt((weights**2 * (values - mean) ** 2).sum()) / weights.sum())
 
 
 def _losses(probability: Floats, evidence: Evidence, fold: NDArray[np.int64]) -> Floats:
@@ -143,7 +138,7 @@ def _line(
 ) -> Entrant:
     """Score one entrant by the losses of its recalibrated probabilities."""
     weights = evidence.weights
-    mean, error = _mean(losses, weights)
+    mean, error = weighted_mean(losses, weights)
     right = probability.argmax(axis=1) == evidence.labels
     accuracy = float((weights * right).sum() / weights.sum())
     power = best_power(probability, evidence.labels, evidence.weights)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from labelpress.answer_weights import weighted_mean
 from labelpress.label_models.rules import temper
 
 if TYPE_CHECKING:
@@ -56,8 +57,7 @@ def recalibrate(
         power = best_power(out_of_fold[~rows], labels[~rows], weights[~rows])
         before = _log_loss(out_of_fold[rows], labels[rows])
         gain[rows] = before - _log_loss(temper(out_of_fold[rows], power), labels[rows])
-    mean = float((weights * gain).sum() / weights.sum())
-    error = float(np.sqrt((weights**2 * (gain - mean) ** 2).sum()) / weights.sum())
+    mean, error = weighted_mean(gain, weights)
     return Recalibration(best_power(out_of_fold, labels, weights) if mean > 0 else 1.0, mean, error)
 
 

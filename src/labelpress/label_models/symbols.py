@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.sparse import csr_array
+from scipy.sparse import csc_array, csr_array
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -47,14 +48,14 @@ class Symbols:
     def indicator(self, votes: VoteMatrix) -> Indicator:
         """Return a sparse (n, S) matrix with a one for every vote cast."""
         if self.joint is not None and self.joint.is_shorter(votes):
-            return Indicator(self.joint.indicator(votes), self.joint.spelt)
+            return Indicator.of(self.joint.indicator(votes), self.joint.spelt)
         rows, columns = np.nonzero(votes >= 0)
         numbers = self.index[columns, votes[rows, columns]]
         if (numbers < 0).any():
             # a vote that the fit never met says nothing
             rows, numbers = rows[numbers >= 0], numbers[numbers >= 0]
         starts = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=len(votes)))])
-        return Indicator(_ones(numbers, starts, len(self.label)), None)
+        return Indicator.of(_ones(numbers, starts, len(self.label)), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,14 @@ class Indicator:
 
     cast: csr_array
     spelt: csr_array | None
+    cast_across: csc_array
+    """`cast` transposed; EM asks for it in every step, and SciPy looks through it each time."""
+    spelt_across: csc_array | None
+
+    @staticmethod
+    def of(cast: csr_array, spelt: csr_array | None) -> Indicator:
+        """Transpose both once."""
+        return Indicator(cast, spelt, cast.T, None if spelt is None else spelt.T)
 
     def per_row(self, vectors: Floats) -> Floats:
         """Return the sum of each row's votes' vectors, (n, K) from (S, K)."""
@@ -70,8 +79,8 @@ class Indicator:
 
     def per_symbol(self, values: Floats) -> Floats:
         """Return the sum over the rows with each vote, (S, ...) from (n, ...)."""
-        total = self.cast.T @ values
-        return np.asarray(total if self.spelt is None else self.spelt.T @ total)
+        total = self.cast_across @ values
+        return np.asarray(total if self.spelt_across is None else self.spelt_across @ total)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,30 +107,7 @@ class JointVotes:
 
         None where groups of two already have too many joint votes.
         """
-        heuristics, states = index.shape
-        size = 1
-        while states ** (size + 1) <= _JOINT_VOTES:
-            size += 1
-        groups = -(-heuristics // size)
-        # as many groups with as few joint votes as will do
-        size = -(-heuristics // max(groups, 1))
-        joint = states**size
-        group = np.arange(heuristics) // max(size, 1)
-        if size < 2 or groups * joint > _MOST_JOINT_VOTES:
-            return None
-        factor = states ** (np.arange(heuristics) % size)
-        label = np.arange(joint) // factor[:, None] % states - 1
-        symbol = np.take_along_axis(index, label, axis=1)
-        speaker, number = np.nonzero(symbol >= 0)
-        spelt = csr_array(
-            (
-                np.ones(len(number)),
-                (group[speaker] * joint + number, symbol[speaker, number]),
-            ),
-            shape=(groups * joint, symbols),
-        )
-        silence = np.arange(groups) * joint + np.bincount(group, weights=factor).astype(np.int64)
-        return JointVotes(factor.astype(np.int16), group, silence.astype(np.int32), spelt)
+        return _grouped(index.tobytes(), *index.shape, symbols)
 
     def is_shorter(self, votes: VoteMatrix) -> bool:
         """Say whether these rows have more votes than groups, and are enough to pay for it."""
@@ -140,6 +126,35 @@ class JointVotes:
             numbers[:, group] = within[group] + silence
         starts = np.arange(0, numbers.size + 1, len(within))
         return _ones(numbers.ravel(), starts, self.spelt.shape[0])
+
+
+# The folds of a race and the estimators in it number the same votes again and again.
+@lru_cache(maxsize=16)
+def _grouped(numbers: bytes, heuristics: int, states: int, symbols: int) -> JointVotes | None:
+    index = np.frombuffer(numbers, dtype=np.int32).reshape(heuristics, states)
+    size = 1
+    while states ** (size + 1) <= _JOINT_VOTES:
+        size += 1
+    groups = -(-heuristics // size)
+    # as many groups with as few joint votes as will do
+    size = -(-heuristics // max(groups, 1))
+    joint = states**size
+    group = np.arange(heuristics) // max(size, 1)
+    if size < 2 or groups * joint > _MOST_JOINT_VOTES:
+        return None
+    factor = states ** (np.arange(heuristics) % size)
+    label = np.arange(joint) // factor[:, None] % states - 1
+    symbol = np.take_along_axis(index, label, axis=1)
+    speaker, number = np.nonzero(symbol >= 0)
+    spelt = csr_array(
+        (
+            np.ones(len(number)),
+            (group[speaker] * joint + number, symbol[speaker, number]),
+        ),
+        shape=(groups * joint, symbols),
+    )
+    silence = np.arange(groups) * joint + np.bincount(group, weights=factor).astype(np.int64)
+    return JointVotes(factor.astype(np.int16), group, silence.astype(np.int32), spelt)
 
 
 def _ones(

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from labelpress.report.page import render_report
+from labelpress.report.writing import render_again, write_report
 
-__all__ = ["render_report"]
+__all__ = ["render_again", "write_report"]

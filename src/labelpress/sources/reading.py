@@ -14,9 +14,10 @@ import pyarrow.parquet as pq
 from labelpress.errors import SourceError
 from labelpress.sources.columns import type_name
 from labelpress.sources.listing import filesystem, stamp_of
+from labelpress.traffic import count_read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from labelpress.sources.listing import SourceFile
 
@@ -54,6 +55,7 @@ def inspect(file: SourceFile, options: Mapping[str, str]) -> FileFacts:
     with _faults(file), system.open(path, "rb") as handle:
         while block := handle.read(_BLOCK):
             digest.update(block)
+            count_read(len(block))
     _check_unchanged(file, system.info(path))
     return FileFacts(footer, digest.hexdigest())
 
@@ -90,6 +92,7 @@ def read_rows(
         wanted = [name for name in types if name in present]
         groups = list(range(row_groups[0], row_groups[1] + 1))
         table = parquet.read_row_groups(groups, columns=wanted, use_threads=False)
+        count_read(_stored_bytes(parquet.metadata, groups, set(wanted)))
     _check_unchanged(file, system.info(path))
     columns = {
         name: _column(table, name, kind, constants, file.path) for name, kind in types.items()
@@ -99,6 +102,18 @@ def read_rows(
     frame = pl.from_arrow(pa.table(columns))
     assert isinstance(frame, pl.DataFrame)  # noqa: S101  # a table with columns is a frame
     return frame
+
+
+def _stored_bytes(metadata: pq.FileMetaData, groups: Sequence[int], columns: set[str]) -> int:
+    """Return how many bytes some columns of some row groups take in the file."""
+    total = 0
+    for group in groups:
+        chunks = metadata.row_group(group)
+        for place in range(chunks.num_columns):
+            chunk = chunks.column(place)
+            if chunk.path_in_schema.partition(".")[0] in columns:
+                total += chunk.total_compressed_size
+    return total
 
 
 @contextmanager

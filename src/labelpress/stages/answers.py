@@ -22,7 +22,12 @@ def freeze_answers(run: Run, cluster: Cluster) -> FrozenAnswers:
     if run.project.settings.experts.oracle and run.mode != "dry-run":
         answer_open_asks(run.project, run.store, cluster, now=datetime.now(UTC))
     asks_version, answers_version = run.store.asks.version(), run.store.answers.version()
-    rows, annotators = agree(
-        run.store.asks.read(asks_version), run.store.answers.read(answers_version), run.classes
-    )
+    return answers_as_of(run, answers_version, asks_version)
+
+
+def answers_as_of(run: Run, answers_version: int | None, asks_version: int | None) -> FrozenAnswers:
+    """Return the answers of two table versions; None where there was no table."""
+    asks = run.store.asks.read_frozen(asks_version)
+    answers = run.store.answers.read_frozen(answers_version)
+    rows, annotators = agree(asks, answers, run.classes)
     return FrozenAnswers(answers_version, asks_version, rows, annotators)

@@ -11,21 +11,21 @@ import polars as pl
 
 from labelpress.answers import answers_awaited, open_asks
 from labelpress.asks import affordable, ask_id, choose_asks, recheck_count, within_budget
-from labelpress.candidates import CANDIDATES, merge_candidates, pick_candidates
-from labelpress.cross_fit import FEWEST_ANSWERS, cross_predict
-from labelpress.label_models.fitting import fit_patterns
+from labelpress.candidates import merge_candidates, pick_candidates
+from labelpress.classes import ABSTAIN
+from labelpress.decisions import champion
 from labelpress.manifest import read_answers
+from labelpress.predictions import find_predictions
 from labelpress.row_hash import hash_texts, random_numbers
 from labelpress.row_index import read_index
 from labelpress.sources.reading import read_rows
-from labelpress.stages.fit import as_answered, vote_matrix
+from labelpress.stages.fit import vote_matrix
+from labelpress.stages.recheck import choose_rechecks, rows_of_test_asks
 from labelpress.stages.vote import voting
 from labelpress.stopping import is_reached
-from labelpress.suspects import mix_rechecks, rank_suspects
 from labelpress.tables.schemas import ASKS
 from labelpress.test_set import read_test_set
 from labelpress.vote_files import read_votes
-from labelpress.votes import count_patterns
 from labelpress.wordings import wordings
 
 if TYPE_CHECKING:
@@ -34,13 +34,12 @@ if TYPE_CHECKING:
     from labelpress.candidates import Candidates
     from labelpress.classes import Classes
     from labelpress.cluster import Cluster
-    from labelpress.label_models import Answered, LabelModel
     from labelpress.manifest import Manifest
     from labelpress.partitions import Partition
     from labelpress.runs import Run
     from labelpress.tables.files import Files
+    from labelpress.test_set import TestSet
     from labelpress.vote_files import Cell
-    from labelpress.votes import Patterns
 
 KNOWN_BY = 10
 """Answers on rows where a heuristic votes, from which on its precision counts as known."""
@@ -58,6 +57,8 @@ class PartToAsk:
     """Its label file; None before the first printing."""
     published: str | None
     """The file that consumers read, where the candidate is held."""
+    predicted: str | None
+    """What the champion says of these rows; None where it has not scored them."""
     cohort: str
     dropped: tuple[int, ...]
     """Positions of rows that a later row of the same id replaces."""
@@ -118,12 +119,15 @@ def put_asks(
     if settings.experts.budget == 0 or run.store.asks.has(batch):
         return Asked(asks.filter(pl.col("period") == manifest.period))
     unanswered = open_asks(asks, answers, now, settings.experts)
-    candidates, current = _candidates(run, manifest, cluster, asks, unanswered, held=held)
+    test = read_test_set(run.project, run.classes)
+    candidates, there = _candidates(run, manifest, cluster, asks, unanswered, test, held=held)
+    current = pl.concat([there, rows_of_test_asks(unanswered, test)])
     waiting = open_asks(unanswered, answers, now, settings.experts, current)
     left = settings.experts.budget - answers_awaited(waiting, answers, settings.experts)
     budget = affordable(settings.experts, max(left, 0))
     experts = settings.experts.model_copy(update={"budget": budget})
     satisfied = is_reached(manifest, experts)
+    count = 0 if satisfied else recheck_count(experts)
     known = pl.Series("wording", [], dtype=pl.String)
     if manifest.entries and not satisfied:  # else all asks are audits, drawn as they come
         candidates, known = _worded(run, manifest, cluster, candidates, asks)
@@ -136,7 +140,7 @@ def put_asks(
         satisfied=satisfied,
         held=held,
         uniform=not manifest.entries,
-        rechecks=None if satisfied else _rechecks(run, manifest, asks, recheck_count(experts)),
+        rechecks=choose_rechecks(run, manifest, cluster, asks, count, test),
         known=known,
     )
     rows = chosen.with_columns(
@@ -165,6 +169,7 @@ def _candidates(
     cluster: Cluster,
     asks: pl.DataFrame,
     unanswered: pl.DataFrame,
+    test: TestSet | None,
     *,
     held: bool,
 ) -> tuple[Candidates, pl.DataFrame]:
@@ -173,12 +178,14 @@ def _candidates(
     path_of = {entry.part: entry.path for entry in manifest.entries}
     base = run.base_manifest
     published = {entry.part: entry.path for entry in base.entries} if base and held else {}
+    predicted = _predicted(run)
     items = {
         part: PartToAsk(
             part,
             partition.digest,
             path_of.get(part),
             published.get(part),
+            predicted.get((part, partition.digest)),
             manifest.period,
             tuple(manifest.dropped.get(part, ())),
             partition.rows,
@@ -190,8 +197,7 @@ def _candidates(
     key = ["row_id", "row_hash"]
     waits = unanswered.select(key).unique().with_columns(waits=pl.lit(value=True))
     spent = asks.select(key).unique().join(waits, on=key, how="left")
-    test_set = read_test_set(run.project, run.classes)
-    test_ids = test_set.ids if test_set else ()
+    test_ids = test.ids if test else ()
     limit = run.project.settings.experts.budget
     found = cluster.map(
         candidates_of_part,
@@ -205,49 +211,6 @@ def _candidates(
     )
     current = pl.concat([waits.select(key).clear(), *(scored.current for scored in found.values())])
     return merge_candidates([scored.candidates for scored in found.values()], limit), current
-
-
-def _rechecks(run: Run, manifest: Manifest, asks: pl.DataFrame, count: int) -> pl.DataFrame | None:
-    """Choose teaching answers to look at again, each once; None where there are too few."""
-    if count == 0 or not manifest.entries:
-        return None
-    answers = read_answers(run.store.files, manifest.run).filter(~pl.col("reserved"))
-    if answers.height < FEWEST_ANSWERS:
-        return None
-    seed, heuristics = run.project.settings.seed, [note.name for note in manifest.heuristics]
-    answered = as_answered(answers, run.classes, len(heuristics))
-
-    def fit(patterns: Patterns, given: Answered) -> LabelModel:
-        return fit_patterns(
-            patterns,
-            given,
-            classes=len(run.classes),
-            base_rate=None,
-            heuristics=heuristics,
-            model=run.project.settings.label_model.model,
-            seed=seed,
-            shown=False,
-        )
-
-    patterns = count_patterns(answered.votes)
-    ranked = rank_suspects(answered.labels, cross_predict(answered, fit, patterns, seed))
-    key = ["row_id", "row_hash"]
-    seen = asks.filter(pl.col("stratum") == "recheck").select(pl.struct(key)).to_series()
-    again = answers.select(pl.struct(key)).to_series().is_in(seen.implode())
-    fresh = ranked.filter(~pl.col("place").is_in(again.arg_true().implode()))
-    places = mix_rechecks(fresh, count, np.random.default_rng([seed, 11, answers.height]))
-    part_of = {partition.digest: partition.part for partition in manifest.partitions}
-    return (
-        answers[places]
-        .with_columns(
-            pl.col("partition").replace_strict(part_of, return_dtype=pl.String).alias("part"),
-            pl.lit(0.0).alias("score"),
-            pl.lit(0.0).alias("random"),
-            pl.lit(None, pl.String).alias("heuristic"),
-            pl.lit(None, pl.String).alias("wording"),
-        )
-        .select(CANDIDATES.names())
-    )
 
 
 def _worded(
@@ -340,6 +303,7 @@ def candidates_of_part(
             pl.lit(where.cohort).alias("cohort"),
             pl.lit(value=False).alias("changed"),
             pl.lit(None, pl.String).alias("heuristic"),
+            pl.lit(None, pl.Float64).alias("disputed"),
         )
     else:
         rows = rows.with_columns(_to_anchor(where, files, little_known))
@@ -347,8 +311,13 @@ def candidates_of_part(
         scored = labels.select(
             "row_id", "n_votes", "cohort", _margin(labels["probabilities"]), "label"
         )
-        scored = scored.with_columns(_changed(scored, where.published, files))
-        rows = rows.join(scored, on="row_id", how="inner", maintain_order="left")
+        scored = scored.with_columns(
+            _changed(scored, where.published, files), _disputed(scored, where.predicted, files)
+        )
+        if rows["row_id"].equals(scored["row_id"]):  # as labels lie where nothing was erased
+            rows = rows.hstack(scored.drop("row_id"))
+        else:
+            rows = rows.join(scored, on="row_id", how="inner", maintain_order="left")
     # Few rows are spent and few are sent: ids and hashes become text there, not here.
     kind = rows["row_id"].dtype
     known = pl.DataFrame(
@@ -383,14 +352,13 @@ def _to_anchor(where: PartToAsk, files: Files, little_known: LittleKnown) -> pl.
     """Name for each row the least known of the heuristics that vote on it; null where none is."""
     kept = np.ones(where.rows, dtype=bool)
     kept[list(where.dropped)] = False
-    if not little_known.names:
-        return pl.Series("heuristic", [None] * int(kept.sum()), dtype=pl.String)
-    fingerprints, classes = little_known.fingerprints, little_known.classes
-    votes = read_votes(files, where.cells, fingerprints, where.rows, classes)[kept]
-    fires = votes[:, little_known.columns] != -1
-    first = pl.Series(np.where(fires.any(axis=1), fires.argmax(axis=1), -1))
-    names = dict(enumerate(little_known.names))
-    return first.replace_strict(names, default=None, return_dtype=pl.String).alias("heuristic")
+    names = pl.Series("heuristic", [*little_known.names, None], dtype=pl.Enum(little_known.names))
+    asked = [little_known.fingerprints[column] for column in little_known.columns]
+    votes = read_votes(files, where.cells, asked, where.rows, little_known.classes)
+    first = np.full(where.rows, len(asked), dtype=np.uint32)
+    for place in reversed(range(len(asked))):  # by column, as votes are stored
+        first[votes[:, place] != ABSTAIN] = place
+    return names.gather(first[kept])
 
 
 def _margin(probabilities: pl.Series) -> pl.Series:
@@ -415,3 +383,28 @@ def _changed(scored: pl.DataFrame, published: str | None, files: Files) -> pl.Se
     )
     differs = joined["label"].ne_missing(joined["label_before"])
     return (differs & joined["known"].fill_null(value=False)).alias("changed")
+
+
+def _disputed(scored: pl.DataFrame, predicted: str | None, files: Files) -> pl.Series:
+    """Return how sure the champion is where it says another class; null elsewhere."""
+    if predicted is None:
+        return pl.Series("disputed", [None] * scored.height, dtype=pl.Float64)
+    said = files.read_parquet(predicted, columns=["row_id", "label", "confidence"])
+    joined = scored.select("row_id", "label").join(
+        said, on="row_id", how="left", suffix="_said", maintain_order="left"
+    )
+    differs = pl.col("label") != pl.col("label_said")
+    return joined.select(pl.when(differs).then("confidence").alias("disputed")).to_series()
+
+
+def _predicted(run: Run) -> dict[tuple[str, str], str]:
+    """Return where the champion's predictions are for the partitions that it has scored."""
+    if run.base is None or run.base_manifest is None:
+        return {}
+    serving = champion(run.store.decisions.read())
+    if serving is None:
+        return {}
+    found = find_predictions(run.store.files, run.base.version, serving)
+    digest_of = {partition.part: partition.digest for partition in run.base_manifest.partitions}
+    scored = found.files if found else ()
+    return {(one.part, digest_of[one.part]): one.path for one in scored if one.part in digest_of}

@@ -2,40 +2,42 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
-from labelpress.audits import FEWEST_RESERVED, Audits, certify_labels, response_rate
+from labelpress.audits import Audits, certify_labels, response_rate
 from labelpress.calibration import measure_calibration
-from labelpress.runs import run_ids
+from labelpress.certify import FEWEST_RESERVED
+from labelpress.labels import add_counts
 from labelpress.stages.fit import vote_matrix
-from labelpress.stages.slicing import slices_of_answers
+from labelpress.stages.slicing import slices_of_answers, slicing_of
 
 if TYPE_CHECKING:
-    from labelpress.audits import Certificates
-    from labelpress.calibration import Calibration
     from labelpress.cluster import Cluster
-    from labelpress.labels import LabelCounts
     from labelpress.runs import Run
-    from labelpress.slices import Slicing
     from labelpress.stages.fit import Fitted
 
 
-def audit_labels(
-    run: Run, fitted: Fitted, counts: LabelCounts, slicing: Slicing | None, cluster: Cluster
-) -> tuple[Certificates, Calibration]:
-    """Judge the candidate's labels by the reserved audits, or else by cross-fitting."""
-    masks = slices_of_answers(run, fitted, slicing, cluster)
+def audit_labels(run: Run, fitted: Fitted, cluster: Cluster) -> Fitted:
+    """Certify the labels in a manifest by the reserved audits, or else by cross-fitting."""
+    manifest = fitted.manifest
+    masks = slices_of_answers(run, fitted, slicing_of(run, manifest), cluster)
     audits = _reserved(run, fitted, masks)
     if len(audits) < FEWEST_RESERVED and fitted.out_of_fold is not None:
         cross_fitted = _cross_fitted(run, fitted, fitted.out_of_fold, masks)
         audits = cross_fitted if len(cross_fitted) > len(audits) else audits
     calibration = measure_calibration(audits.confidence, audits.correct, reserved=audits.reserved)
-    # runs that were killed or held count as looks too: whoever looks more often errs more often
-    looks = len({*run_ids(run.store), run.id})
-    return certify_labels(audits, counts, run.classes, looks), calibration
+    counts = add_counts([entry.counts for entry in manifest.entries], run.classes)
+    certificates = certify_labels(audits, counts, run.classes, manifest.looks)
+    certified = manifest.with_(
+        certificate=certificates.overall.to_json(),
+        certificates=certificates.parts_to_json(),
+        calibration=calibration.to_json(),
+    )
+    return replace(fitted, manifest=certified)
 
 
 def _reserved(run: Run, fitted: Fitted, masks: pl.DataFrame) -> Audits:
@@ -67,7 +69,7 @@ def _audits(
     """Lay the answers beside the labels, without those of rows that have no label."""
     manifest = fitted.manifest
     labelled = (votes != -1).any(axis=1)
-    asks = run.store.asks.read(manifest.asks_version).filter(
+    asks = run.store.asks.read_frozen(manifest.asks_version).filter(
         (pl.col("stratum") == "audit") & (pl.col("reserved") == reserved)
     )
     belong = answers.select("row_id").join(masks, on="row_id", how="left", maintain_order="left")
@@ -80,7 +82,7 @@ def _audits(
         slices={mask.name: mask.to_numpy()[labelled] for mask in belong.iter_columns()},
         response=response_rate(
             asks,
-            run.store.answers.read(manifest.answers_version),
+            run.store.answers.read_frozen(manifest.answers_version),
             int(labelled.sum()),
             manifest.period,
             float(labelled.mean()) if len(labelled) else 1.0,

@@ -79,6 +79,11 @@ class SourceVotes:
     """All distinct patterns; None where there are more than the flow's process may hold."""
 
     @property
+    def rows(self) -> int:
+        """Rows of the source, dropped ones included."""
+        return int(self.summary.counts.rows[0])
+
+    @property
     def learnt_from(self) -> Patterns:
         """What estimators learn from: all patterns where they are few, else a sample of rows."""
         few = self.patterns is not None and len(self.patterns.counts) <= SAMPLE
@@ -90,12 +95,11 @@ class SourceVotes:
         """Return all the votes to sum over; None where `learnt_from` is all of them."""
         if self.learnt_from is self.patterns:
             return None
-        rows = int(self.summary.counts.rows[0])
         if self.patterns is not None:
             return InMemory.of(self.patterns)
         found = {p.part: (p.digest, p.rows, manifest.cells[p.digest]) for p in manifest.partitions}
         groups = grouped(found, len(fingerprints), len(run.classes))
-        return OnWorkers(rows, cluster, groups, (run.store.files, fingerprints, run.classes))
+        return OnWorkers(self.rows, cluster, groups, (run.store.files, fingerprints, run.classes))
 
 
 def count_source(
@@ -136,9 +140,21 @@ def count_source(
         patterns = None if left is None else count.merge(left, new, added)
     elif summary.patterns <= count.most:
         patterns = count.merge(count.nothing.sample, now, {})
-    votes = SourceVotes(summary, patterns)
-    _write(run, votes, fingerprints, share)
-    return votes
+    return SourceVotes(summary, patterns)
+
+
+def keep_counts(run: Run, votes: SourceVotes, fingerprints: tuple[str, ...]) -> None:
+    """Write what was counted, for the next run to bring up to date."""
+    facts = {
+        "asked": _asked(run, fingerprints, _share(votes.rows)),
+        "patterns": votes.summary.patterns,
+        "counts": votes.summary.counts.to_json(),
+    }
+    files = run.store.files
+    if votes.patterns is not None:
+        write_patterns(files, _file(run.id, "patterns"), votes.patterns)
+    metadata = {"labelpress": json.dumps(facts)}
+    write_patterns(files, _file(run.id, "sample"), votes.summary.sample, metadata)
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,19 +328,6 @@ def _read(run: Run, fingerprints: tuple[str, ...], share: float) -> SourceVotes 
     if files.exists(_file(base.run, "patterns")):
         patterns = read_patterns(files, _file(base.run, "patterns"), run.classes)
     return SourceVotes(summary, patterns)
-
-
-def _write(run: Run, votes: SourceVotes, fingerprints: tuple[str, ...], share: float) -> None:
-    facts = {
-        "asked": _asked(run, fingerprints, share),
-        "patterns": votes.summary.patterns,
-        "counts": votes.summary.counts.to_json(),
-    }
-    files = run.store.files
-    if votes.patterns is not None:
-        write_patterns(files, _file(run.id, "patterns"), votes.patterns)
-    metadata = {"labelpress": json.dumps(facts)}
-    write_patterns(files, _file(run.id, "sample"), votes.summary.sample, metadata)
 
 
 def _asked(run: Run, fingerprints: tuple[str, ...], share: float) -> list[Any]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import polars as pl
 
-from labelpress.audits import FEWEST_RESERVED
 from labelpress.base_rate import measure_base_rate
+from labelpress.certify import FEWEST_RESERVED
 from labelpress.cross_fit import FEWEST_ANSWERS, cross_predict
 from labelpress.label_models import Answered, fit_patterns, load
 from labelpress.refit import MIN_ANSWERS, RefitDecision, evidence_says, must_refit
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from labelpress.base_rate import BaseRate
     from labelpress.classes import Classes
     from labelpress.cluster import Cluster
-    from labelpress.label_models import LabelModel
+    from labelpress.label_models import LabelModel, ModelName
+    from labelpress.label_models.contract import Floats
     from labelpress.label_models.everywhere import Everywhere
     from labelpress.manifest import Manifest
     from labelpress.runs import Run
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from labelpress.tables.files import Files
     from labelpress.vote_files import Cell
     from labelpress.votes import Patterns
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +55,10 @@ def fit_labels(run: Run, voted: Voted, answers: pl.DataFrame, cluster: Cluster) 
     answers = _with_votes(run, manifest, answers, cluster)
     teaching = answers.filter(~pl.col("reserved"))
     audits = teaching.filter(pl.col("stratum") == "audit")
-    cohorts = cohort_rows(run, manifest)
+    cohorts = cohort_rows(manifest, run.base_manifest)
     base_rate = measure_base_rate(
         audits["code"].to_numpy(),
-        _known_cohorts(audits["cohort"], cohorts, manifest.period).to_numpy().astype(np.str_),
+        known_cohorts(audits["cohort"], cohorts, manifest.period).to_numpy().astype(np.str_),
         cohorts,
         len(run.classes),
         _declared(run),
@@ -62,27 +66,43 @@ def fit_labels(run: Run, voted: Voted, answers: pl.DataFrame, cluster: Cluster) 
     answered = as_answered(teaching, run.classes, len(manifest.heuristics))
 
     learnt_from = voted.votes.learnt_from
-
-    def race(given: Answered) -> LabelModel:
-        return _fit(run, learnt_from, given, base_rate, manifest)
-
+    fit = _fit_of(run, manifest, base_rate)
     base = run.base_manifest
     kept: LabelModel | None = load(base.label_model) if base else None
 
-    def contend(given: Answered) -> LabelModel:
-        return _fit(run, learnt_from, given, base_rate, manifest, shown=False)
+    forced = _forced(run, manifest, kept)
+    races = forced is None and len(answered) >= MIN_ANSWERS
 
-    decision = _decide(run, manifest, kept, base_rate, answered, contend)
+    @cache
+    def shadow() -> tuple[np.ndarray, LabelModel | None]:
+        """Predict every teaching answer without it and, beside the folds, fit what is shown."""
+        pieces: dict[str, Callable[[], Any]] = {}
+        if races:
+            pieces["race"] = partial(fit, learnt_from, answered, shown=True)
+        made: dict[str, Any] = {}
+
+        def over(function: Callable[..., Any], folds: Mapping[str, Any], *shared: object) -> Any:
+            fits = {name: partial(function, fold, *shared) for name, fold in folds.items()}
+            made.update(cluster.map(called, pieces | fits))
+            return {name: made[name] for name in folds}
+
+        seed = run.project.settings.seed
+        return cross_predict(answered, fit, learnt_from, seed, over), made.get("race")
+
+    decision = forced
+    if decision is None and kept is not None:
+        decision = evidence_says(kept, base_rate, answered, lambda: shadow()[0])
+    decision = decision or RefitDecision(refit=True, reason="first fit")
     fresh: LabelModel | None = None
     model: LabelModel
     if base is not None and kept is not None and not decision.refit:
         model, parameters, fitted_period = kept, base.label_model, base.fitted_period
         if len(answered) >= MIN_ANSWERS:  # the race is run all the same: it tells a bad set
-            fresh = race(answered)
+            fresh = shadow()[1] if races else fit(learnt_from, answered, shown=True)
     else:
         prints = voting(manifest.heuristics)
         everywhere = voted.votes.everywhere(run, manifest, prints, cluster)
-        model = fresh = _fit(run, learnt_from, answered, base_rate, manifest, everywhere)
+        model = fresh = fit(learnt_from, answered, everywhere, shown=True)
         parameters, fitted_period = model.to_json(), manifest.period
     return Fitted(
         manifest.with_(
@@ -94,42 +114,28 @@ def fit_labels(run: Run, voted: Voted, answers: pl.DataFrame, cluster: Cluster) 
         ),
         model,
         answers,
-        _out_of_fold(run, voted, answers, answered, base_rate),
+        shadow()[0] if _needs_cross_fitting(answers, answered) else None,
     )
 
 
-def _out_of_fold(
-    run: Run,
-    voted: Voted,
-    answers: pl.DataFrame,
-    answered: Answered,
-    base_rate: BaseRate,
-) -> np.ndarray | None:
-    """Predict every teaching answer without it, where only that can tell the accuracy."""
+def _needs_cross_fitting(answers: pl.DataFrame, answered: Answered) -> bool:
+    """Say whether only predictions out of the folds can tell the accuracy."""
     enough = int(answers["reserved"].sum()) >= FEWEST_RESERVED
-    if enough or int(answered.audit.sum()) < FEWEST_ANSWERS:
-        return None
-
-    def fit(patterns: Patterns, taught_by: Answered) -> LabelModel:
-        return _fit(run, patterns, taught_by, base_rate, voted.manifest, shown=False)
-
-    return cross_predict(answered, fit, voted.votes.learnt_from, run.project.settings.seed)
+    return not enough and int(answered.audit.sum()) >= FEWEST_ANSWERS
 
 
-def _decide(
-    run: Run,
-    manifest: Manifest,
-    kept: LabelModel | None,
-    base_rate: BaseRate,
-    answered: Answered,
-    fit: Callable[[Answered], LabelModel],
-) -> RefitDecision:
-    """Decide whether to learn anew: first by what needs no answers, then by the answers."""
+def called(piece: Callable[[], Result]) -> Result:
+    """Do a piece of work that is a function with its arguments, on a worker."""
+    return piece()
+
+
+def _forced(run: Run, manifest: Manifest, kept: LabelModel | None) -> RefitDecision | None:
+    """Decide whether to learn anew by what needs no answers; None where the answers decide."""
     base = run.base_manifest
     # printed again, a period has the drift for which its first printing has learnt already
     seen = base.drifting if base and base.period == manifest.period else ()
     drifting = [d for d in manifest.drifting if d.heuristic not in {s.heuristic for s in seen}]
-    decision = must_refit(
+    return must_refit(
         run.project.settings.label_model.refit,
         kept,
         base.heuristics if base else (),
@@ -137,36 +143,54 @@ def _decide(
         len(run.classes),
         drifting,
     )
-    if decision is None and kept is not None:
-        return evidence_says(kept, base_rate, answered, fit, run.project.settings.seed)
-    return decision or RefitDecision(refit=True, reason="first fit")
 
 
-def _fit(
-    run: Run,
-    patterns: Patterns,
-    answered: Answered,
-    base_rate: BaseRate,
-    manifest: Manifest,
-    everywhere: Everywhere[Patterns] | None = None,
-    *,
-    shown: bool = True,
-) -> LabelModel:
-    return fit_patterns(
-        patterns,
-        answered if len(answered) else None,
+@dataclass(frozen=True, slots=True)
+class LabelFit:
+    """How a run fits label models: a function of patterns and answers that travels to workers."""
+
+    classes: int
+    base_rate: Floats | None
+    heuristics: tuple[str, ...]
+    beliefs: tuple[float | None, ...]
+    model: ModelName
+    seed: int
+
+    def __call__(
+        self,
+        patterns: Patterns,
+        answered: Answered,
+        everywhere: Everywhere[Patterns] | None = None,
+        *,
+        shown: bool = False,
+    ) -> LabelModel:
+        """Fit to vote patterns, of all rows or with `everywhere` of a sample, and to answers."""
+        return fit_patterns(
+            patterns,
+            answered if len(answered) else None,
+            classes=self.classes,
+            base_rate=self.base_rate,
+            heuristics=self.heuristics,
+            model=self.model,
+            seed=self.seed,
+            everywhere=everywhere,
+            beliefs=self.beliefs,
+            shown=shown,
+        )
+
+
+def _fit_of(run: Run, manifest: Manifest, base_rate: BaseRate) -> LabelFit:
+    return LabelFit(
         classes=len(run.classes),
         base_rate=base_rate.mean if base_rate.source != "uniform" else None,
-        heuristics=[note.name for note in manifest.heuristics],
+        heuristics=tuple(note.name for note in manifest.heuristics),
+        beliefs=tuple(note.precision for note in manifest.heuristics),
         model=run.project.settings.label_model.model,
         seed=run.project.settings.seed,
-        everywhere=everywhere,
-        beliefs=[note.precision for note in manifest.heuristics],
-        shown=shown,
     )
 
 
-def cohort_rows(run: Run, manifest: Manifest) -> dict[str, int]:
+def cohort_rows(manifest: Manifest, base: Manifest | None) -> dict[str, int]:
     """
     Return the rows of each cohort that the source has now.
 
@@ -174,7 +198,6 @@ def cohort_rows(run: Run, manifest: Manifest) -> dict[str, int]:
     and what it has less is taken from all its cohorts alike, since nobody has looked yet which
     rows are gone. Cohorts of partitions that are gone are gone.
     """
-    base = run.base_manifest
     published = {entry.part: entry.counts.cohorts for entry in base.entries} if base else {}
     rows: dict[str, int] = {}
     for partition in manifest.partitions:
@@ -189,8 +212,8 @@ def cohort_rows(run: Run, manifest: Manifest) -> dict[str, int]:
     return dict(sorted(item for item in rows.items() if item[1] or len(rows) == 1))
 
 
-def _known_cohorts(cohorts: pl.Series, rows: Mapping[str, int], period: str) -> pl.Series:
-    # Rows asked by the bootstrap, before anything was printed, belong to the first printing.
+def known_cohorts(cohorts: pl.Series, rows: Mapping[str, int], period: str) -> pl.Series:
+    """Return cohorts as the source has them: what the bootstrap asked is of the first printing."""
     known = cohorts.is_in(list(rows))
     first = min(rows, default=period)
     return cohorts.zip_with(known, pl.Series([first] * cohorts.len(), dtype=pl.String))
@@ -227,8 +250,8 @@ def votes_of_rows(
 ) -> pl.DataFrame:
     """Add the votes of answered rows, as a list column, on a worker."""
     answers, rows, cells = where
-    matrix = read_votes(files, cells, fingerprints, rows, classes)
-    votes = matrix[answers["position"].to_numpy()].astype(np.int16)
+    at = answers["position"].to_numpy()
+    votes = read_votes(files, cells, fingerprints, rows, classes, at).astype(np.int16)
     return answers.with_columns(pl.Series("votes", votes.tolist(), dtype=pl.List(pl.Int16)))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from labelpress.base_rate import BaseRate
@@ -35,7 +35,20 @@ class Gated:
 
 
 def judge_candidate(run: Run, candidate: Candidate, cluster: Cluster) -> Gated:
-    """Judge a candidate by the project's gate and by a standing hold."""
+    """Judge a candidate by the project's gate and by a standing hold, and write its manifest."""
+    frozen = candidate.manifest.with_(decisions_version=run.store.decisions.version())
+    manifest, verdict = weigh(run, replace(candidate, manifest=frozen), cluster)
+    write_manifest(run.store.files, manifest, candidate.answers)
+    held = verdict.reasons
+    if not verdict.passed and not held:
+        held = tuple(c.sentence for c in verdict.checks if c.outcome == "unknown")
+    if run.hold:
+        held = (run.hold, *held)
+    return Gated(manifest, verdict, held)
+
+
+def weigh(run: Run, candidate: Candidate, cluster: Cluster) -> tuple[Manifest, Verdict]:
+    """Return the candidate's manifest with all that the gate looks at, and the verdict."""
     diff, unknown = compare_with_base(run, candidate, cluster)
     surface = measure_surface(run.store.files, candidate.manifest, candidate.answers)
     verdict = judge(gather_evidence(run, candidate, diff, surface), run.project.settings.gate)
@@ -45,13 +58,7 @@ def judge_candidate(run: Run, candidate: Candidate, cluster: Cluster) -> Gated:
         diff=diff.to_json() if diff else {"unknown": unknown} if unknown else {},
         verdict=verdict.to_json(),
     )
-    write_manifest(run.store.files, manifest, candidate.answers)
-    held = verdict.reasons
-    if not verdict.passed and not held:
-        held = tuple(c.sentence for c in verdict.checks if c.outcome == "unknown")
-    if run.hold:
-        held = (run.hold, *held)
-    return Gated(manifest, verdict, held)
+    return manifest, verdict
 
 
 def _restated(run: Run, candidate: Candidate, cluster: Cluster) -> dict[str, Any]:

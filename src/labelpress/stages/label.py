@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,9 +12,17 @@ import polars as pl
 
 from labelpress.cohort_votes import cohorts_of
 from labelpress.label_models import load
-from labelpress.labels import Change, add_counts, compare, count_labels, label_rows, without
-from labelpress.manifest import LabelEntry
-from labelpress.row_index import read_index
+from labelpress.labels import (
+    Change,
+    add_counts,
+    compare,
+    count_labels,
+    label_rows,
+    replace_rows,
+    without,
+)
+from labelpress.manifest import LabelEntry, read_answers
+from labelpress.row_index import among, read_index
 from labelpress.stages.audit import audit_labels
 from labelpress.stages.fit import vote_matrix
 from labelpress.stages.slicing import count_again, slicing_of
@@ -22,7 +30,7 @@ from labelpress.stages.vote import voting
 from labelpress.vote_files import read_votes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from labelpress.classes import Classes
     from labelpress.cluster import Cluster
@@ -37,6 +45,17 @@ if TYPE_CHECKING:
     from labelpress.vote_files import Cell
 
 
+_OVERRIDING = pl.Schema(
+    {
+        "partition": pl.String(),
+        "position": pl.Int64(),
+        "code": pl.Int64(),
+        "reserved": pl.Boolean(),
+    }
+)
+"""What of an answer says which label it overrides."""
+
+
 @dataclass(frozen=True, slots=True)
 class PartToLabel:
     """One partition whose labels are to be written."""
@@ -49,6 +68,17 @@ class PartToLabel:
     published: str | None
     """The label file of this part that consumers read now."""
     key: str
+    answered_before: Mapping[int, int] | None = None
+    """The answers in the published file, where nothing but answers differs from it."""
+
+    @property
+    def stale(self) -> tuple[int, ...] | None:
+        """Positions of the rows whose answer came, changed or went; None where all may differ."""
+        before = self.answered_before
+        if before is None:
+            return None
+        differing = {position for position, _ in before.items() ^ self.answers.items()}
+        return tuple(sorted(differing - set(self.dropped)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +97,7 @@ class Candidate:
     """The files that differ from the published ones."""
 
 
-def write_labels(
-    run: Run, fitted: Fitted, cluster: Cluster, progress: Callable[[int, int], None]
-) -> Candidate:
+def write_labels(run: Run, fitted: Fitted, cluster: Cluster) -> Candidate:
     """
     Label every partition whose labels may differ from the published ones.
 
@@ -80,7 +108,7 @@ def write_labels(
     published = (
         {entry.part: entry for entry in run.base_manifest.entries} if run.base_manifest else {}
     )
-    overriding = _overriding(fitted.answers)
+    overriding, overrode = overriding_by(fitted.answers), overriding_by(_answers_before(run))
     slicing = slicing_of(run, manifest)
     declared = slicing.settings.model_dump(mode="json") if slicing else {}
     counted = run.base_manifest is not None and run.base_manifest.slices == declared
@@ -88,6 +116,8 @@ def write_labels(
     carried: list[LabelEntry] = []
     for partition in manifest.partitions:
         old = published.get(partition.part)
+        before = overrode.get(partition.digest, {})
+        same = old is not None and old.key == _key(manifest, partition, before)
         job = PartToLabel(
             partition=partition,
             cells=manifest.cells[partition.digest],
@@ -95,6 +125,7 @@ def write_labels(
             dropped=tuple(manifest.dropped.get(partition.part, ())),
             published=old.path if old else None,
             key=_key(manifest, partition, overriding.get(partition.digest, {})),
+            answered_before=before if same else None,
         )
         if old is not None and old.key == job.key:
             unchanged = Change(common=old.counts.rows)
@@ -114,32 +145,36 @@ def write_labels(
         manifest.period,
         run.id,
         slicing,
-        progress=progress,
     )
     if carried and not counted:
         carried = count_again(run, manifest, carried, slicing, cluster)
     entries = tuple(sorted([*carried, *written.values()], key=lambda entry: entry.part))
-    gone = tuple(sorted(set(published) - {entry.part for entry in entries}))
-    change = _total_change(run, entries, [published[part] for part in gone], cluster)
-    counts = add_counts([entry.counts for entry in entries], run.classes)
-    certificates, calibration = audit_labels(run, fitted, counts, slicing, cluster)
+    labelled = manifest.with_(
+        entries=entries,
+        gone_parts=tuple(sorted(set(published) - {entry.part for entry in entries})),
+        slices=declared,
+    )
+    audited = audit_labels(run, replace(fitted, manifest=labelled), cluster)
+    return compare_labels(run, audited, cluster, tuple(written.values()))
+
+
+def compare_labels(
+    run: Run, fitted: Fitted, cluster: Cluster, written: tuple[LabelEntry, ...] = ()
+) -> Candidate:
+    """Lay the labels in a manifest beside the published ones, in numbers."""
+    manifest = fitted.manifest
+    published = run.base_manifest.entries if run.base_manifest else ()
+    gone = [entry for entry in published if entry.part in manifest.gone_parts]
     paired = _paired(run, fitted, cluster)
     return Candidate(
-        manifest=manifest.with_(
-            entries=entries,
-            gone_parts=gone,
-            certificate=certificates.overall.to_json(),
-            certificates=certificates.parts_to_json(),
-            calibration=calibration.to_json(),
-            slices=declared,
-        ),
+        manifest=manifest,
         answers=fitted.answers,
-        counts=counts,
-        change=change,
+        counts=add_counts([entry.counts for entry in manifest.entries], run.classes),
+        change=_total_change(run, manifest.entries, gone, cluster),
         paired_audits=len(paired),
         paired_gain=float(paired.mean()) if len(paired) else None,
         paired_error=float(paired.std(ddof=1) / np.sqrt(len(paired))) if len(paired) > 1 else None,
-        written=tuple(written.values()),
+        written=written,
     )
 
 
@@ -156,16 +191,16 @@ def label_partition(
 ) -> LabelEntry:
     """Label one partition, compare it with what is published, and write its file, on a worker."""
     partition = job.partition
-    index = read_index(files, partition.digest)
-    votes = read_votes(files, job.cells, fingerprints, partition.rows, classes)
     published = files.read_parquet(f"labels/{job.published}") if job.published else None
-    cohorts = cohorts_of(index["row_id"], published, period)
-    frame = label_rows(index["row_id"], votes, load(label_model), classes, job.answers, cohorts)
     slices = slicing.read(files, partition) if slicing else None
-    if job.dropped:
-        frame = without(frame, job.dropped)
-        slices = None if slices is None else without(slices, job.dropped)
-    change = compare(published, frame) if published is not None else Change(new=frame.height)
+    if slices is not None and job.dropped:
+        slices = without(slices, job.dropped)
+    kept = partition.rows - len(job.dropped)
+    if published is not None and job.stale is not None and published.height == kept:
+        frame, change = _renewed(job, published, files, label_model, fingerprints, classes)
+    else:
+        frame = label_all(job, published, files, label_model, fingerprints, classes, period)
+        change = compare(published, frame) if published is not None else Change(new=frame.height)
     written = labels.write(partition.part, run, frame)
     return LabelEntry(
         part=partition.part,
@@ -178,7 +213,63 @@ def label_partition(
     )
 
 
-def _overriding(answers: pl.DataFrame) -> dict[str, dict[int, int]]:
+def label_all(
+    job: PartToLabel,
+    published: pl.DataFrame | None,
+    files: Files,
+    label_model: Mapping[str, object],
+    fingerprints: tuple[str, ...],
+    classes: Classes,
+    period: str,
+) -> pl.DataFrame:
+    """Label all rows of a partition; those in `published` keep their cohort."""
+    partition = job.partition
+    index = read_index(files, partition.digest)
+    votes = read_votes(files, job.cells, fingerprints, partition.rows, classes)
+    cohorts = cohorts_of(index["row_id"], published, period)
+    frame = label_rows(index["row_id"], votes, load(label_model), classes, job.answers, cohorts)
+    return without(frame, job.dropped) if job.dropped else frame
+
+
+def _renewed(
+    job: PartToLabel,
+    published: pl.DataFrame,
+    files: Files,
+    label_model: Mapping[str, object],
+    fingerprints: tuple[str, ...],
+    classes: Classes,
+) -> tuple[pl.DataFrame, Change]:
+    """
+    Label only the rows whose answer came, changed or went; the others are as published.
+
+    A row's label does not depend on other rows, so this is what labelling all of them gives.
+    """
+    positions = np.array(job.stale, dtype=np.intp)
+    # dropped rows are not in the label file, so those behind them stand further up in it
+    places = positions - np.searchsorted(np.array(job.dropped, dtype=np.intp), positions)
+    votes = read_votes(files, job.cells, fingerprints, job.partition.rows, classes, positions)
+    before = published[places]
+    answers = {
+        place: job.answers[position]
+        for place, position in enumerate(positions.tolist())
+        if position in job.answers
+    }
+    after = label_rows(
+        before["row_id"], votes, load(label_model), classes, answers, before["cohort"]
+    )
+    kept = Change(common=published.height - before.height)
+    return replace_rows(published, places, after), compare(before, after) + kept
+
+
+def _answers_before(run: Run) -> pl.DataFrame:
+    """Return the answers in the published labels."""
+    if run.base_manifest is None:
+        return pl.DataFrame(schema=_OVERRIDING)
+    return read_answers(run.store.files, run.base_manifest.run)
+
+
+def overriding_by(answers: pl.DataFrame) -> dict[str, dict[int, int]]:
+    """Return the class codes of the answers that override, by partition digest and position."""
     by_partition: dict[str, dict[int, int]] = {}
     teaching = answers.filter(~pl.col("reserved")).select("partition", "position", "code")
     for digest, position, code in teaching.sort("partition", "position").iter_rows():
@@ -267,5 +358,5 @@ def published_labels(where: tuple[str, list[str]], files: Files) -> pl.DataFrame
     """Return row_id (as text) and label of some rows of a label file, on a worker."""
     path, row_ids = where
     frame = files.read_parquet(f"labels/{path}", columns=["row_id", "label"])
-    text = frame.with_columns(pl.col("row_id").cast(pl.String))
-    return text.filter(pl.col("row_id").is_in(row_ids) & pl.col("label").is_not_null())
+    audited = frame.filter(among(frame["row_id"], pl.Series(row_ids, dtype=pl.String)))
+    return audited.with_columns(pl.col("row_id").cast(pl.String)).drop_nulls("label")

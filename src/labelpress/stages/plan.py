@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from labelpress.environment import environment
+from labelpress.erasure.tombstones import read_tombstones
 from labelpress.errors import SourceError, did_you_mean
 from labelpress.heuristics import check_columns, check_separable, load_heuristics
 from labelpress.manifest import HeuristicNote, Manifest
 from labelpress.partitions import may_be_trusted, split
+from labelpress.row_index import erased_positions, index_rows, locate_rows
 from labelpress.row_index import find_duplicates as find_duplicates_in
-from labelpress.row_index import index_rows, locate_rows
+from labelpress.runs import run_ids
 from labelpress.slices import check_columns as check_slices
 from labelpress.sources.columns import agree
 from labelpress.sources.listing import list_source
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
 
 SEPARABILITY_ROWS = 200
 ROWS_PER_BUCKET = 4_000_000
-"""Ids that one worker compares at once when it looks for duplicates."""
+"""New ids that one worker compares at once when it looks for duplicates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class Plan:
 
     @property
     def stale_answers(self) -> int:
-        """Answers whose row has changed or gone since it was asked."""
+        """Answered rows that have no answer for what they are now: they have changed or gone."""
         return self.manifest.stale_answers
 
     @property
@@ -87,20 +89,26 @@ def plan_run(run: Run, frozen: FrozenAnswers, cluster: Cluster) -> Plan:
     check_slices(settings.slices, known)
     types = agree(_columns_read(run, heuristics, known), schemas, source)
     dropped: dict[str, list[int]] = {}
+    condemned = run.store.condemned()
     if run.mode != "dry-run":
         by_part = {p.part: (p, schemas[p.file.path]) for p in partitions}
         hidden = settings.experts.oracle
-        cluster.map(index_rows, by_part, run.store.files, source, hidden, types[source.id])
+        id_type = types[source.id]
+        erased = read_tombstones(run.store.files)
+        shared = (source, hidden, id_type, condemned, erased)
+        cluster.map(index_rows, by_part, run.store.files, *shared)
         dropped = _dropped_rows(run, partitions, cluster)
+        if erased:
+            dropped = _without_erased(run, partitions, dropped, cluster)
     _check_new_heuristics(run, heuristics, partitions[0], types, cluster)
-    cells = _known_cells(run, heuristics, partitions, cluster)
+    cells = _known_cells(run, heuristics, partitions, condemned, cluster)
     missing = {
         partition.part: lacking
         for partition in partitions
         if (lacking := _lacking(heuristics, cells.get(partition.digest, {})))
     }
     answers = frozen.rows if run.mode != "dry-run" else frozen.rows.head(0)
-    located = _present(_locate(run, answers, partitions, cluster), partitions, dropped)
+    located = match_answers(run, answers, partitions, dropped, cluster)
     manifest = Manifest(
         run=run.id,
         project=run.project.name,
@@ -111,7 +119,7 @@ def plan_run(run: Run, frozen: FrozenAnswers, cluster: Cluster) -> Plan:
         base_version=run.base.version if run.base else None,
         answers_version=frozen.version,
         asks_version=frozen.asks_version,
-        stale_answers=answers.height - located.height,
+        stale_answers=answers["row_id"].n_unique() - located.height,
         annotators=tuple(annotator.to_json() for annotator in frozen.annotators),
         source_uri=run.project.source_uri,
         source_version=listing.version,
@@ -122,6 +130,9 @@ def plan_run(run: Run, frozen: FrozenAnswers, cluster: Cluster) -> Plan:
         heuristics=tuple(_note(heuristic) for heuristic in heuristics),
         looked_at=looked_at,
         environment=environment(),
+        settings=settings.judged_by(),
+        # runs that were killed or held count too: whoever looks more often errs more often
+        looks=len({*run_ids(run.store), run.id}),
         partitions=partitions,
         schemas=schemas,
         dropped=dropped,
@@ -216,12 +227,20 @@ def _dropped_rows(
     """Return the positions of rows that a later row of the same id replaces, by part."""
     base = run.base_manifest
     parts = tuple((partition.part, partition.digest) for partition in partitions)
-    if base is not None and parts == tuple((p.part, p.digest) for p in base.partitions):
+    published = () if base is None else tuple((p.part, p.digest) for p in base.partitions)
+    if base is not None and parts == published:
         return dict(base.dropped)
-    buckets = 1 + sum(partition.rows for partition in partitions) // ROWS_PER_BUCKET
-    numbered = {f"ids {bucket + 1} of {buckets}": bucket for bucket in range(buckets)}
     latest = run.project.settings.source.latest_by is not None
-    found = cluster.map(find_duplicates_in, numbered, run.store.files, parts, buckets, latest)
+    fresh, known = list(partitions), []
+    if base is not None and not latest:
+        # What was published has no id twice, but for the rows that were dropped on that account.
+        compared = {key for key in published if not base.dropped.get(key[0])}
+        known = [p for p in partitions if (p.part, p.digest) in compared]
+        fresh = [p for p in partitions if (p.part, p.digest) not in compared]
+    buckets = 1 + sum(partition.rows for partition in fresh) // ROWS_PER_BUCKET
+    numbered = {f"ids {bucket + 1} of {buckets}": bucket for bucket in range(buckets)}
+    sent = (run.store.files, fresh, known, buckets, latest)
+    found = cluster.map(find_duplicates_in, numbered, *sent)
     count = sum(duplicates.count for duplicates in found.values())
     if count and not latest:
         examples = [e for duplicates in found.values() for e in duplicates.examples][:3]
@@ -235,6 +254,19 @@ def _dropped_rows(
         for part, position in duplicates.losers:
             dropped.setdefault(part, []).append(position)
     return {part: sorted(positions) for part, positions in sorted(dropped.items())}
+
+
+def _without_erased(
+    run: Run,
+    partitions: Sequence[Partition],
+    dropped: Mapping[str, list[int]],
+    cluster: Cluster,
+) -> dict[str, list[int]]:
+    """Drop the rows that were erased and are still in the source."""
+    digests = {partition.part: partition.digest for partition in partitions}
+    found = cluster.map(erased_positions, digests, run.store.files)
+    both = {part: sorted({*dropped.get(part, ()), *erased}) for part, erased in found.items()}
+    return {part: positions for part, positions in sorted(both.items()) if positions}
 
 
 def _check_new_heuristics(
@@ -274,7 +306,11 @@ def sample_and_check(
 
 
 def _known_cells(
-    run: Run, heuristics: Sequence[Heuristic], partitions: Sequence[Partition], cluster: Cluster
+    run: Run,
+    heuristics: Sequence[Heuristic],
+    partitions: Sequence[Partition],
+    condemned: frozenset[str],
+    cluster: Cluster,
 ) -> dict[str, dict[str, Cell]]:
     wanted = {heuristic.fingerprint for heuristic in heuristics}
     base = run.base_manifest
@@ -283,20 +319,34 @@ def _known_cells(
         remembered = base.cells.get(partition.digest, {}) if base else {}
         cells[partition.digest] = {fp: c for fp, c in remembered.items() if fp in wanted}
     incomplete = {p.part: p for p in partitions if set(cells[p.digest]) != wanted}
-    for part, found in cluster.map(stored_cells, incomplete, run.store.files).items():
+    for part, found in cluster.map(stored_cells, incomplete, run.store.files, condemned).items():
         kept = {cell.fingerprint: cell for cell in found if cell.fingerprint in wanted}
         cells[incomplete[part].digest] |= kept
     return cells
 
 
-def stored_cells(partition: Partition, files: Files) -> tuple[Cell, ...]:
+def stored_cells(
+    partition: Partition, files: Files, condemned: frozenset[str] = frozenset()
+) -> tuple[Cell, ...]:
     """List the cells that any run, also one that crashed, has stored for a partition."""
-    return find_cells(files, partition.digest)
+    return find_cells(files, partition.digest, condemned)
 
 
 def _lacking(heuristics: Sequence[Heuristic], cells: Mapping[str, Cell]) -> tuple[str, ...]:
     fingerprints = dict.fromkeys(heuristic.fingerprint for heuristic in heuristics)
     return tuple(fingerprint for fingerprint in fingerprints if fingerprint not in cells)
+
+
+def match_answers(
+    run: Run,
+    answers: pl.DataFrame,
+    partitions: Sequence[Partition],
+    dropped: Mapping[str, list[int]],
+    cluster: Cluster,
+) -> pl.DataFrame:
+    """Return the answers whose row is as it was when it was asked, and where it is."""
+    present = _present(_locate(run, answers, partitions, cluster), partitions, dropped)
+    return present.unique("row_id", keep="first").sort("row_id")
 
 
 def _locate(
@@ -315,7 +365,7 @@ def _locate(
     if homeless.height:
         elsewhere = {partition.part: (partition.digest, homeless) for partition in partitions}
         found += cluster.map(locate_rows, elsewhere, run.store.files).values()
-    return pl.concat([empty, *found]).unique("row_id", keep="first").sort("row_id")
+    return pl.concat([empty, *found])
 
 
 def _present(

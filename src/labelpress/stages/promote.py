@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -9,15 +10,19 @@ import numpy as np
 
 from labelpress.decisions import Decision, champion, decide
 from labelpress.end_model.training import TrainedModel
-from labelpress.promotion import compare
-from labelpress.test_set import read_test_set
+from labelpress.errors import PublicationRefusedError
+from labelpress.promotion import PromotionVerdict, compare
+from labelpress.stages.audited_pairs import audited_pairs
+from labelpress.test_set import read_corrected_test_set
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from labelpress.cluster import Cluster
     from labelpress.end_model.evaluation import Evaluation
+    from labelpress.manifest import Manifest
     from labelpress.runs import Run
-    from labelpress.stages.train import Trained
+    from labelpress.stages.trained import Trained
     from labelpress.tables.publication import LabelVersion
     from labelpress.tracking import ModelVersion, Tracking
 
@@ -31,41 +36,48 @@ class Promotion:
     """`champion` or `challenger`."""
     reason: str
 
+    @property
+    def sentence(self) -> str:
+        """Say it in words."""
+        return f"Model {self.model} is {self.role}: {self.reason}."
+
 
 def promote_model(
     run: Run,
+    manifest: Manifest,
     version: LabelVersion,
     model: ModelVersion,
-    trained: Trained | None,
+    trained: Trained,
     tracking: Tracking,
+    cluster: Cluster,
+    *,
+    batch: str = "",
 ) -> Promotion:
     """
-    Decide once per label version whether its model becomes champion.
+    Decide once per label version, or once per `batch`, whether a model becomes champion.
 
-    The decision is a row of `decisions`, written by compare-and-swap; the MLflow aliases mirror it
-    and are repaired by every later run.
+    The decision is a row of `decisions`, written by compare-and-swap: where somebody else decided
+    meanwhile, who may have promoted another model, it is judged again. The MLflow aliases mirror
+    the decisions and are repaired by every later run.
     """
     table = run.store.decisions
-    batch = f"promote:v{version.version}"
-    seen = table.version()
-    decisions = table.read(seen)
-    if not table.has(batch):
-        verdict_kind, reason = _compare(run, decisions, trained, tracking)
-        decide(
-            table,
-            Decision(
-                kind=verdict_kind,
-                who="promotion rule",
-                why=reason,
-                label_version=version.version,
-                model=model.version,
-            ),
-            batch=batch,
-            expect_version=seen,
+    batch = batch or f"promote:v{version.version}"
+    while not table.has(batch):
+        seen = table.version()
+        kind, reason = _compare(run, manifest, table.read_frozen(seen), trained, tracking, cluster)
+        decision = Decision(
+            kind=kind,
+            who="promotion rule",
+            why=reason,
+            label_version=version.version,
+            model=model.version,
         )
-        decisions = table.read()
+        with suppress(PublicationRefusedError):
+            decide(table, decision, batch=batch, expect_version=seen)
+    decisions = table.read()
     mine = decisions.filter(
         (decisions["label_version"] == version.version)
+        & (decisions["model"] == model.version)
         & decisions["kind"].is_in(["champion", "challenger"])
     ).row(-1, named=True)
     _mirror(decisions, model, tracking)
@@ -73,30 +85,55 @@ def promote_model(
 
 
 def _compare(
-    run: Run, decisions: pl.DataFrame, trained: Trained | None, tracking: Tracking
+    run: Run,
+    manifest: Manifest,
+    decisions: pl.DataFrame,
+    trained: Trained,
+    tracking: Tracking,
+    cluster: Cluster,
 ) -> tuple[Literal["champion", "challenger"], str]:
-    evaluation = trained.evaluation if trained else None
+    evaluation, serving = trained.evaluation, champion(decisions)
+    margin = run.project.settings.gate.max_accuracy_drop
+    if serving is not None and trained.judged_on != "test set":
+        pairs = audited_pairs(run, manifest, trained, serving, tracking, cluster)
+        if isinstance(pairs, str):
+            return "challenger", f"unknown: {pairs}"
+        verdict = compare(pairs.champion, pairs.challenger, margin=margin)
+        on = "on audit answers that arrived after the champion was trained"
+        return _role(verdict), f"{on}: {verdict.reason}"
     if evaluation is None:
         return "challenger", "nothing judges it: no test set, and no reserved audit answered"
-    serving = champion(decisions)
     verdict = compare(
-        _champion_correct(run, serving, evaluation, tracking) if serving else None,
+        _champion_correct(run, serving, trained, tracking) if serving else None,
         np.asarray(evaluation.correct),
-        margin=run.project.settings.gate.max_accuracy_drop,
+        margin=margin,
         best_so_far=_best_so_far(decisions, evaluation, tracking),
         prior=evaluation.prior,
     )
-    return ("champion" if verdict.decision == "promote" else "challenger"), verdict.reason
+    return _role(verdict), verdict.reason
+
+
+def _role(verdict: PromotionVerdict) -> Literal["champion", "challenger"]:
+    return "champion" if verdict.decision == "promote" else "challenger"
 
 
 def _champion_correct(
-    run: Run, serving: str, evaluation: Evaluation, tracking: Tracking
+    run: Run, serving: str, challenger: Trained, tracking: Tracking
 ) -> np.ndarray:
-    test = read_test_set(run.project, run.classes)
-    if test is None or test.digest != evaluation.digest:
+    """Judge the champion on the very test set that judged the challenger, corrections included."""
+    test = read_corrected_test_set(run.project, run.store, challenger.answers_version)
+    if test is None or challenger.evaluation is None or test.digest != challenger.evaluation.digest:
         return np.zeros(0, dtype=bool)
-    predicted = TrainedModel.from_bytes(tracking.read_model(serving)).predict_proba(test.frame)
-    return np.asarray(predicted.argmax(axis=1) == test.codes)
+    model = read_champion(run, serving, tracking)
+    if model.sees_votes:
+        return np.zeros(0, dtype=bool)
+    return np.asarray(model.predict_proba(test.frame).argmax(axis=1) == test.codes)
+
+
+def read_champion(run: Run, serving: str, tracking: Tracking) -> TrainedModel:
+    """Read a registered model back; only types that project.toml declares are made on top."""
+    trusted = run.project.settings.end_model.trusted
+    return TrainedModel.from_bytes(tracking.read_model(serving), trusted)
 
 
 def _best_so_far(

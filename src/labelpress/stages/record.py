@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from labelpress.booking import book
+from labelpress.certify import Certificate
 from labelpress.drafts import Draft, send_drafts, write_draft
 from labelpress.errors import TrackingError
-from labelpress.gate import Verdict
+from labelpress.labels import add_counts
 from labelpress.ledger import sum_costs
-from labelpress.manifest import folder
-from labelpress.report import render_report
+from labelpress.report import write_report
+from labelpress.report.facts import ModelFacts, Point, RunFacts, write_facts
 from labelpress.stages.train import run_tags
 from labelpress.stopping import stopping_sentence
-from labelpress.summary import Summary, cost_metrics, markdown, metrics, summarise
+from labelpress.summary import Summary, cost_metrics, metrics, unit_metrics
 from labelpress.tracking import TrackedData
 
 if TYPE_CHECKING:
     from labelpress.manifest import Manifest
     from labelpress.runs import Run
     from labelpress.stages.promote import Promotion
-    from labelpress.stages.train import Trained
+    from labelpress.stages.trained import Trained
     from labelpress.tables.publication import LabelVersion
     from labelpress.tracking import Tracking
+
+
+_NOTE_SIZE = 5000
+"""MLflow refuses longer tags."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,8 @@ class Record:
 
     summary: Summary
     markdown: str
+    pictures: str
+    """The figures that belong under it, as Markdown: too large for whatever is not shown."""
     link: str
     """The page of the MLflow run; empty where MLflow has not been told."""
     report: str
@@ -93,30 +100,24 @@ def keep_record(
 ) -> Record:
     """Do the part of the record that needs no MLflow; the next run sends the rest."""
     book(run, manifest)
-    ledger = run.store.ledger.read()
-    costs = sum_costs(ledger.filter(pl.col("period") == manifest.period))
-    summary = summarise(
+    facts = _facts(
+        run,
         manifest,
-        run.classes,
-        version=version.version if version else None,
+        version=version,
         held=held,
         trained=trained,
         promotion=promotion,
         asks=asks,
-        simulated=run.project.settings.experts.oracle is not None,
-        costs=costs,
-        cumulative_usd=sum_costs(ledger).total_usd,
-        stopping=stopping_sentence(manifest, run.project.settings.experts),
     )
-    verdict = Verdict.from_json(manifest.verdict)
-    report = render_report(manifest, summary, verdict, ledger, trained, promotion)
-    files = _write_files(run, manifest, report)
+    write_facts(run.store, facts)
+    written = write_report(run.store, manifest, facts, run.classes)
+    summary, told = written.summary, written.markdown
     name, tags = run_tags(manifest, held=version is None)
     draft = Draft(
         run=manifest.run,
         name=name,
         found_by=tags,
-        metrics=metrics(summary, manifest),
+        metrics=metrics(summary, manifest) | unit_metrics(*written.units),
         params={
             "mode": manifest.mode,
             "refit": manifest.refit,
@@ -129,11 +130,12 @@ def keep_record(
             "labelpress.run": manifest.run,
             "labelpress.verdict": "published" if version else "held",
             "labelpress.simulated": str(summary.simulated).lower(),
+            "prefect.flow_run_id": run.flow_run,
             "prefect.flow_run": run.link,
-            "mlflow.note.content": markdown(summary, verdict, manifest.refit),
+            "mlflow.note.content": told[:_NOTE_SIZE],
         },
         data=_tracked_data(run, manifest, version),
-        files=files,
+        files=written.files,
         facts={
             "label_version": version.version if version else None,
             "recorded": datetime.now(UTC).isoformat(),
@@ -144,21 +146,76 @@ def keep_record(
         },
     )
     write_draft(run.store, draft)
-    place = run.store.files.join(files["report.html"])
-    return Record(summary, markdown(summary, verdict, manifest.refit), "", place)
+    place = run.store.files.join(written.files["report.html"])
+    return Record(summary, told, written.pictures, "", place)
 
 
-def _write_files(run: Run, manifest: Manifest, report: str) -> dict[str, str]:
-    """Write what MLflow keeps as artifacts into the store; return the places by name."""
-    content = {
-        "label_model.json": _json(manifest.label_model),
-        "gate.json": _json(manifest.verdict),
-        "report.html": report,
-    }
-    places = {name: f"{folder(manifest.run)}/{name}" for name in content}
-    for name, text in content.items():
-        run.store.files.write_bytes(places[name], text.encode())
-    return places
+def _facts(
+    run: Run,
+    manifest: Manifest,
+    *,
+    version: LabelVersion | None,
+    held: tuple[str, ...],
+    trained: Trained | None,
+    promotion: Promotion | None,
+    asks: int,
+) -> RunFacts:
+    """Put together what a report needs beside the manifest and the ledger."""
+    settings = run.project.settings
+    evaluation = trained.evaluation if trained else None
+    certificate = Certificate.from_json(manifest.certificate)
+    counts = add_counts([entry.counts for entry in manifest.entries], run.classes)
+    printed = [v for v in run.store.labels.versions() if v.printed]
+    earlier = [v for v in printed if version is None or v.version < version.version]
+    ledger_version = run.store.ledger.version()
+    return RunFacts(
+        run=manifest.run,
+        version=version.version if version else None,
+        held=held,
+        before=tuple(v.run for v in earlier if v.run != manifest.run),
+        asks=asks,
+        simulated=settings.experts.oracle is not None,
+        target_accuracy=settings.experts.target_accuracy,
+        expert_usd_per_hour=settings.costs.expert_usd_per_hour,
+        stopping=stopping_sentence(manifest, settings.experts),
+        ledger_version=0 if ledger_version is None else ledger_version,
+        point=Point(
+            period=manifest.period,
+            printing=manifest.printing,
+            rows=counts.rows,
+            labelled=counts.labelled,
+            accuracy=certificate.estimate,
+            low=certificate.low,
+            high=certificate.high,
+            audits=certificate.audits,
+            answers=int(manifest.surface.get("answers", 0)),
+            commonest=max(manifest.base_rate["mean"]),
+            model_accuracy=evaluation.accuracy if evaluation else None,
+        ),
+        model=None if trained is None else _model_facts(trained, promotion),
+        untrained=promotion.reason if promotion and trained is None else "",
+        budget=settings.experts.budget,
+    )
+
+
+def _model_facts(trained: Trained, promotion: Promotion | None) -> ModelFacts:
+    evaluation = trained.evaluation
+    return ModelFacts(
+        mix=trained.mix,
+        rows=trained.rows,
+        excluded=trained.excluded,
+        judged_on=trained.judged_on,
+        accuracy=evaluation.accuracy if evaluation else None,
+        f1=evaluation.f1 if evaluation else None,
+        log_loss=evaluation.log_loss if evaluation else None,
+        candidates=tuple(dict(one) for one in trained.candidates),
+        role=promotion.role if promotion else "",
+        reason=promotion.reason if promotion else "",
+        solver=trained.solver,
+        sweep=trained.sweep.sentence if trained.sweep else "",
+        sweep_judged_on=trained.sweep.judged_on if trained.sweep else "",
+        sweep_points=tuple(asdict(p) for p in trained.sweep.points) if trained.sweep else (),
+    )
 
 
 def _tracked_data(
@@ -188,9 +245,3 @@ def _write_chart(ledger: pl.DataFrame, tracking: Tracking) -> None:
         cumulative += costs.total_usd
         steps[step] = cost_metrics(costs, cumulative)
     tracking.write_costs(steps)
-
-
-def _json(value: object) -> str:
-    import json  # noqa: PLC0415
-
-    return json.dumps(value, indent=1, sort_keys=True, default=str)

@@ -2,254 +2,192 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import polars as pl
 
-from labelpress.end_model.evaluation import Evaluation, content_overlap, evaluate
+from labelpress.end_model.classifiers import streams
 from labelpress.end_model.settings import Features
-from labelpress.end_model.training import TrainedModel, fit
-from labelpress.heuristics import cast, load_heuristics
-from labelpress.row_hash import random_numbers
-from labelpress.row_index import read_index
-from labelpress.sources.reading import read_rows
+from labelpress.end_model.sizing import ALWAYS_FITS, Sizing, choose_solver
+from labelpress.end_model.streaming import new_stream
+from labelpress.stages.recheck import write_test_suspects
+from labelpress.stages.teaching import (
+    Job,
+    Streamed,
+    finish_stream,
+    fit_in_memory,
+    fly,
+    learn_block,
+    measure_rows,
+    read_lesson,
+)
+from labelpress.stages.trained import Trained, Untrained
+from labelpress.stages.training_rows import Reading, SeenVotes, TrainingPart, read_block
 from labelpress.stages.vote import voting
-from labelpress.test_set import TestSet, read_test_set
-from labelpress.vote_files import read_votes
+from labelpress.test_set import read_corrected_test_set
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from labelpress.bundle import Bundle
-    from labelpress.classes import Classes
     from labelpress.cluster import Cluster
-    from labelpress.end_model.settings import EndModelSettings
     from labelpress.manifest import Manifest
-    from labelpress.partitions import Partition
+    from labelpress.model_cost import ModelCost
     from labelpress.runs import Run
-    from labelpress.tables.files import Files
     from labelpress.tables.publication import LabelVersion
     from labelpress.tracking import ModelVersion, Tracking
-    from labelpress.vote_files import Cell
 
 REQUIREMENTS = ("labelpress", "scikit-learn", "skops", "polars")
+PASSES: Final = 2
+"""How often a stream goes through the training rows."""
+_PILOT_ROWS: Final = 50_000
+"""Rows from which a stream learns its vocabulary, categories and scales, and is swept."""
+_MEASURED_ROWS: Final = 2_000
+"""Rows by which the size of the training rows is foretold."""
 
 
-@dataclass(frozen=True, slots=True)
-class SeenVotes:
-    """Where the votes are, for a model that sees them."""
-
-    cells: Mapping[str, Mapping[str, Cell]]
-    """By partition digest and fingerprint."""
-    fingerprints: tuple[str, ...]
-    bundle: Bundle
-    """The heuristics, to cast on the test set."""
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingJob:
-    """What one worker needs to fit the end model."""
-
-    parts: tuple[tuple[Partition, str, tuple[int, ...]], ...]
-    """Partitions, their label files, and positions of rows that are not labelled."""
-    votes: SeenVotes | None
-    """None where the model does not see them."""
-    threshold: float
-    """Rows with a permanent random number below it are trained on."""
-    answers: pl.DataFrame
-    """Answers that match their rows: row_id, code, reserved, stratum, propensity."""
-    test: TestSet | None
+def train_or_say_why(
+    run: Run, manifest: Manifest, answers: pl.DataFrame, cluster: Cluster
+) -> Trained | Untrained:
+    """Fit the end model on the labels of a manifest, or say why there is nothing to learn."""
+    reason = why_untrainable(run, manifest, answers)
+    if reason is not None:
+        return Untrained(reason)
+    trained = train_model(run, manifest, answers, cluster)
+    if trained is None:
+        return Untrained("No end model: the labels name fewer than two classes.")
+    if trained.suspects is not None:
+        write_test_suspects(run.store.files, manifest.run, trained.suspects)
+    return trained
 
 
-@dataclass(frozen=True, slots=True)
-class Trained:
-    """A fitted end model and how it was judged."""
+def why_untrainable(run: Run, manifest: Manifest, answers: pl.DataFrame) -> str | None:
+    """
+    Return why no end model can be trained on these labels, or None; nothing is read for it.
 
-    content: bytes
-    """The skops file."""
-    mix: str
-    """How program labels and answers were combined."""
-    candidates: tuple[Mapping[str, Any], ...]
-    """The mixes that were compared."""
-    rows: int
-    """Rows it was trained on."""
-    excluded: int
-    """Rows left out because they are in the test set."""
-    evaluation: Evaluation | None
-    judged_on: str
-    """`test set` or `reserved audits`."""
+    A class with neither a label nor an answer that may teach could never be predicted, though the
+    project declares it.
+    """
+    settings = run.project.settings.end_model
+    labelled = np.array(_class_counts(manifest) + [0] * len(run.classes))[: len(run.classes)]
+    teaching = answers.filter(~pl.col("reserved"))["code"].to_numpy().astype(np.int64)
+    known = labelled + np.bincount(teaching, minlength=len(run.classes))
+    if (known > 0).sum() < 2:
+        return "No end model: there are labels or answers of fewer than two classes."
+    missing = [name for name, rows in zip(run.classes.names, known, strict=True) if rows == 0]
+    if missing and settings.unseen_classes == "refuse":
+        return (
+            f"No end model: the class {missing[0]!r} has not a single training row, neither a "
+            "label nor an answer. Write a heuristic for it, have some of its rows answered, or "
+            'set [end_model] unseen_classes = "allow" in project.toml: then no row is ever '
+            "predicted to be of that class."
+        )
+    return None
 
 
 def train_model(
     run: Run, manifest: Manifest, answers: pl.DataFrame, cluster: Cluster
 ) -> Trained | None:
     """Fit the end model on the labels of a manifest; None where there is nothing to learn from."""
+    if len([rows for rows in _class_counts(manifest) if rows]) < 2:
+        return None
     settings = run.project.settings
     path_of = {entry.part: entry.path for entry in manifest.entries}
-    rows = max(manifest.rows, 1)
-    if len([n for n in _class_counts(manifest) if n]) < 2:
-        return None
-    job = TrainingJob(
-        parts=tuple(
-            (p, path_of[p.part], tuple(manifest.dropped.get(p.part, ())))
-            for p in manifest.partitions
-            if p.part in path_of
-        ),
-        votes=SeenVotes(manifest.cells, voting(manifest.heuristics), run.project.bundle)
-        if settings.end_model.votes
-        else None,
-        threshold=min(settings.end_model.max_rows / rows, 1.0),
-        answers=answers.select("row_id", "code", "reserved", "stratum", "propensity"),
-        test=read_test_set(run.project, run.classes),
+    parts = {
+        p.part: TrainingPart(p, path_of[p.part], tuple(manifest.dropped.get(p.part, ())))
+        for p in manifest.partitions
+        if p.part in path_of
+    }
+    job = _job(run, manifest, answers)
+    rows = min(manifest.rows, settings.end_model.max_rows)
+    sizing = _size(rows, job, parts, cluster)
+    job = replace(
+        job,
+        reading=job.reading.of(min(sizing.rows / max(manifest.rows, 1), 1.0)),
+        solver=sizing.reason,
     )
-    fitted = cluster.map(
-        fit_on_worker,
-        {"end model": job},
-        run.store.files,
-        run.classes,
-        settings.end_model,
-        manifest.types,
-        (settings.source.id, settings.experts.oracle),
-        settings.source.storage_options,
-        settings.seed,
+    if sizing.solver == "stream":
+        known = set(job.answers["row_id"].to_list())
+        found = answers.filter(pl.col("row_id").is_in(list(known)))["partition"].unique().to_list()
+        asked = {name: part for name, part in parts.items() if part.partition.digest in found}
+        return _stream(job, manifest.rows, parts, asked or dict([*parts.items()][:1]), cluster)
+    return cluster.gather(read_block, fit_in_memory, parts, job, reading=(job.reading,))
+
+
+def _job(run: Run, manifest: Manifest, answers: pl.DataFrame) -> Job:
+    settings, answers_version = run.project.settings, run.store.answers.version()
+    features = settings.end_model.features
+    if not features.columns:
+        features = by_type(manifest.types, (settings.source.id, settings.experts.oracle))
+    used = answers.select("row_id", "code", "reserved", "stratum", "propensity")
+    votes = None
+    if settings.end_model.votes:
+        bundle = run.project.bundle
+        votes = SeenVotes(manifest.cells, voting(manifest.heuristics), bundle)
+    reading = Reading(
+        files=run.store.files,
+        classes=run.classes,
+        features=features,
+        types={name: manifest.types[name] for name in features.columns},
+        options=settings.source.storage_options,
+        seed=settings.seed,
+        below=1.0,
+        answered=tuple(used["row_id"].to_list()),
+        votes=votes,
+        test=read_corrected_test_set(run.project, run.store, answers_version),
     )
-    return fitted["end model"]
+    named = settings.end_model.model_copy(update={"features": features})
+    return Job(reading, named, used, "", answers_version)
+
+
+def _size(rows: int, job: Job, parts: Mapping[str, TrainingPart], cluster: Cluster) -> Sizing:
+    settings = job.settings
+    row_bytes = None
+    if rows > ALWAYS_FITS and settings.solver == "auto":
+        name, largest = max(parts.items(), key=lambda item: item[1].partition.rows)
+        share = min(_MEASURED_ROWS / max(largest.partition.rows, 1), 1.0)
+        reading = job.reading.of(share, answered=False)
+        row_bytes = cluster.map(measure_rows, {name: largest}, reading, rows)[name]
+    limit = cluster.worker_memory
+    budget = settings.memory_mb * 2.0**20 if settings.memory_mb else limit and limit / 2
+    return choose_solver(
+        rows,
+        row_bytes,
+        budget,
+        classes=len(job.classes),
+        wanted=settings.solver,
+        streams=settings.estimator is None or streams(settings.estimator, settings.parameters),
+    )
+
+
+def _stream(
+    job: Job,
+    rows: int,
+    parts: Mapping[str, TrainingPart],
+    asked: Mapping[str, TrainingPart],
+    cluster: Cluster,
+) -> Trained:
+    """Fit block by block and judge; memory stays with the largest partition."""
+    share = min(_PILOT_ROWS / max(rows, 1), job.reading.below)
+    pilot = cluster.gather(read_block, fly, parts, job, reading=(job.reading.of(share),))
+    columns = [lesson.X.shape[1] for lesson, _ in pilot.prepared.views]
+    made = [new_stream(job.settings, n, len(job.classes), job.reading.seed) for n in columns]
+    state = Streamed(made)
+    reading = job.reading.of(job.reading.below, answered=False)
+    for _ in range(PASSES):
+        state = replace(state, rows=0, excluded=0)
+        state = cluster.chain(
+            read_lesson, learn_block, parts, state, reading=(replace(job, reading=reading), pilot)
+        )
+    return cluster.gather(
+        read_block, finish_stream, asked, job, pilot, state, reading=(job.reading.of(0.0),)
+    )
 
 
 def _class_counts(manifest: Manifest) -> list[int]:
     counts = [entry.counts.by_class for entry in manifest.entries]
     return [sum(column) for column in zip(*counts, strict=False)]
-
-
-def fit_on_worker(
-    job: TrainingJob,
-    files: Files,
-    classes: Classes,
-    settings: EndModelSettings,
-    types: Mapping[str, str],
-    hidden: tuple[str, str | None],
-    options: Mapping[str, str],
-    seed: int,
-) -> Trained:
-    """Read the training sample, fit and judge, on a worker; memory is bounded by `max_rows`."""
-    features = settings.features if settings.features.columns else by_type(types, hidden)
-    columns = {name: types[name] for name in features.columns}
-    sample, probabilities, votes = _read_sample(job, files, classes, columns, options, seed)
-    tested = np.zeros(sample.height, dtype=bool)
-    if job.test is not None:
-        inside = sample["row_id"].is_in(list(job.test.ids)).to_numpy()
-        tested = inside | content_overlap(sample, job.test.frame, features)
-    sample, probabilities = sample.filter(pl.Series(~tested)), probabilities[~tested]
-    votes = None if votes is None else votes[~tested]
-    codes, propensity, reserved = _answers_of(sample["row_id"], job.answers)
-    teaching = np.where(reserved, -1, codes)
-    model = fit(
-        sample,
-        probabilities,
-        answers=teaching,
-        propensity=propensity,
-        classes=classes.names,
-        settings=settings.model_copy(update={"features": features}),
-        seed=seed,
-        votes=votes,
-    )
-    audits = np.where(reserved, codes, -1)
-    evaluation, judged_on = _judge(model, job, classes, (sample, votes), audits)
-    return Trained(
-        content=model.to_bytes(),
-        mix=model.mix,
-        candidates=model.candidates,
-        rows=sample.height,
-        excluded=int(tested.sum()),
-        evaluation=evaluation,
-        judged_on=judged_on,
-    )
-
-
-def _read_sample(
-    job: TrainingJob,
-    files: Files,
-    classes: Classes,
-    columns: Mapping[str, str],
-    options: Mapping[str, str],
-    seed: int,
-) -> tuple[pl.DataFrame, np.ndarray, np.ndarray | None]:
-    answered = job.answers["row_id"].to_list()
-    frames, targets, votes = [], [], []
-    for partition, path, dropped in job.parts:
-        index = read_index(files, partition.digest)
-        numbers = random_numbers(index["row_id"], index["row_hash"].to_numpy(), seed)
-        labels = files.read_parquet(f"labels/{path}", columns=["row_id", "label", "probabilities"])
-        rows = read_rows(partition.file, partition.row_groups, columns, options)
-        described = rows.with_columns(
-            index["row_id"],
-            pl.Series("random_number", numbers),
-            pl.int_range(rows.height).alias("position"),
-        )
-        present = described.filter(~pl.int_range(pl.len()).is_in(list(dropped)))
-        joined = present.join(labels, on="row_id", how="inner", maintain_order="left")
-        text = joined.with_columns(pl.col("row_id").cast(pl.String))
-        chosen = text.filter(
-            pl.col("label").is_not_null()
-            & ((pl.col("random_number") < job.threshold) | pl.col("row_id").is_in(answered))
-            | pl.col("row_id").is_in(answered)
-        )
-        targets.append(np.array(chosen["probabilities"].to_list()))
-        frames.append(apart(chosen.select("row_id", *columns)))
-        if job.votes is not None:
-            cells = job.votes.cells[partition.digest]
-            matrix = read_votes(files, cells, job.votes.fingerprints, partition.rows, classes)
-            votes.append(matrix[chosen["position"].to_numpy()])
-    width = max(target.shape[1] for target in targets if target.size)
-    soft = np.concatenate([t for t in targets if t.size]).reshape(-1, width)
-    return pl.concat(frames), soft, np.concatenate(votes) if votes else None
-
-
-def apart(frame: pl.DataFrame) -> pl.DataFrame:
-    """Copy a frame, so that it does not keep the texts of the rows it was chosen from."""
-    copied = pl.from_arrow(frame.to_arrow(compat_level=pl.CompatLevel.oldest()))
-    assert isinstance(copied, pl.DataFrame)  # noqa: S101  # a table with columns is a frame
-    return copied
-
-
-def _answers_of(
-    row_ids: pl.Series, answers: pl.DataFrame
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    joined = row_ids.to_frame("row_id").join(
-        answers, on="row_id", how="left", maintain_order="left"
-    )
-    return (
-        joined["code"].fill_null(-1).to_numpy(),
-        joined["propensity"].fill_null(1.0).to_numpy(),
-        joined["reserved"].fill_null(value=False).to_numpy(),
-    )
-
-
-def _judge(
-    model: TrainedModel,
-    job: TrainingJob,
-    classes: Classes,
-    sample: tuple[pl.DataFrame, np.ndarray | None],
-    audits: np.ndarray,
-) -> tuple[Evaluation | None, str]:
-    """Judge on the test set, else on the reserved audits: their codes, -1 elsewhere."""
-    if job.test is not None:
-        votes = None
-        if job.votes is not None:
-            heuristics = load_heuristics(job.votes.bundle, classes)
-            votes = cast(job.test.frame, heuristics, classes).matrix
-            votes[:, [not fingerprint for fingerprint in job.votes.fingerprints]] = -1
-        said = model.predict_proba(job.test.frame, votes)
-        return evaluate(said, job.test.codes, job.test.digest), "test set"
-    audited = audits >= 0
-    if not audited.any():
-        return None, "nothing"
-    frame, votes = sample[0].filter(pl.Series(audited)), sample[1]
-    digest = f"audits-{frame['row_id'].sort().hash(0).sum()}"
-    said = model.predict_proba(frame, None if votes is None else votes[audited])
-    return evaluate(said, audits[audited], digest), "reserved audits"
 
 
 def by_type(types: Mapping[str, str], hidden: tuple[str, str | None]) -> Features:
@@ -263,46 +201,73 @@ def by_type(types: Mapping[str, str], hidden: tuple[str, str | None]) -> Feature
 
 
 def register_model(
-    manifest: Manifest, version: LabelVersion, trained: Trained, tracking: Tracking
+    manifest: Manifest,
+    version: LabelVersion,
+    trained: Trained,
+    tracking: Tracking,
+    cost: ModelCost | None = None,
+    *,
+    retraining: str = "",
 ) -> ModelVersion:
-    """Register the end model of a label version with MLflow, once."""
-    found = find_model(version, tracking)
+    """Register the end model of a label version with MLflow, once; once more per retraining."""
+    found = find_model(version, tracking, retraining)
     if found is not None:
         return found
-    run_id = tracking.open_run(*run_tags(manifest))
+    run_id = tracking.open_run(*run_tags(manifest, retraining=retraining))
     evaluation = trained.evaluation
     tags = {
         "labelpress.label_version": str(version.version),
         "labelpress.run": manifest.run,
         "labelpress.period": version.period,
         "labelpress.project_digest": manifest.project_digest,
+        "labelpress.code_version": (
+            f"labelpress {manifest.environment['labelpress']}, project {manifest.project_digest}"
+        ),
         "labelpress.labelpress": manifest.environment["labelpress"],
+        "labelpress.retraining": retraining,
         "labelpress.mix": trained.mix,
+        "labelpress.solver": trained.solver,
+        "labelpress.rows": str(trained.rows),
         "labelpress.judged_on": trained.judged_on,
         "labelpress.test_digest": evaluation.digest if evaluation else "",
         "labelpress.accuracy": f"{evaluation.accuracy:.6f}" if evaluation else "",
+        **(cost.tags if cost else {}),
     }
     return tracking.log_model(run_id, trained.content, tags, REQUIREMENTS)
 
 
-def find_model(version: LabelVersion, tracking: Tracking) -> ModelVersion | None:
+def find_model(
+    version: LabelVersion, tracking: Tracking, retraining: str = ""
+) -> ModelVersion | None:
     """
     Return the end model that was trained on a label version, or None.
 
     The run is asked for too: a store made anew counts its versions from the beginning.
     """
     wanted = {"labelpress.label_version": str(version.version), "labelpress.run": version.run}
-    found = [m for m in tracking.models() if wanted.items() <= m.tags.items()]
+    found = [
+        m
+        for m in tracking.models()
+        if wanted.items() <= m.tags.items()
+        and m.tags.get("labelpress.retraining", "") == retraining
+    ]
     return found[0] if found else None
 
 
-def run_tags(manifest: Manifest, *, held: bool = False) -> tuple[str, dict[str, str]]:
+def run_tags(
+    manifest: Manifest, *, held: bool = False, retraining: str = ""
+) -> tuple[str, dict[str, str]]:
     """Return the name and the tags by which the MLflow run of a printing is found."""
     tags = {
         "labelpress.project": manifest.project,
         "labelpress.period": manifest.period,
         "labelpress.printing": "held" if held else str(manifest.printing),
     }
+    if retraining:
+        tags["labelpress.printing"] = "retrained"
+        tags["labelpress.kind"] = "retraining"
+        tags["labelpress.run"] = retraining
+        return f"{manifest.period} printing {manifest.printing} retrained", tags
     if held:
         tags["labelpress.run"] = manifest.run
         return f"{manifest.period} held", tags

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING
 from labelpress.analysis import summarize
 from labelpress.cohort_votes import tally_cohorts
 from labelpress.drift import find_drift
-from labelpress.errors import UnknownClassError
+from labelpress.errors import HeuristicError, UnknownClassError
 from labelpress.heuristics import cast_cells, load_heuristics
 from labelpress.heuristics.isolation import Limits, Sandbox
 from labelpress.sources.reading import read_rows
-from labelpress.stages.counting import count_source
+from labelpress.stages.counting import count_source, keep_counts
 from labelpress.vote_files import (
     Cell,
     write_cells,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from labelpress.bundle import Bundle
     from labelpress.classes import Classes
@@ -51,7 +51,6 @@ class PartVotes:
     cells: tuple[Cell, ...]
     failures: tuple[tuple[str, str], ...]
     """Heuristics that could not run to their end here, with the reason."""
-    bytes_written: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +63,11 @@ class Voted:
     heuristic_seconds: Mapping[str, float]
     saved_seconds: float
     """CPU seconds that the reused cells took when they were computed."""
-    bytes_written: int
+    model_calls: Mapping[str, int]
+    """Rows judged by each heuristic that is a model."""
 
 
-def cast_votes(
-    run: Run, plan: Plan, cluster: Cluster, progress: Callable[[int, int], None]
-) -> Voted:
+def cast_votes(run: Run, plan: Plan, cluster: Cluster) -> Voted:
     """Compute the missing cells of all partitions; reuse the others."""
     started = time.perf_counter()
     manifest = plan.manifest
@@ -87,22 +85,22 @@ def cast_votes(
         manifest.types,
         run.project.settings.source.storage_options,
         run.project.settings.heuristics,
-        progress=progress,
     )
     cells = {digest: dict(known) for digest, known in manifest.cells.items()}
     reused = sum(len(known) for known in cells.values())
     saved = sum(cell.seconds for known in cells.values() for cell in known.values())
     by_fingerprint: dict[str, float] = {}
-    computed = rows_cast = written = 0
+    computed = rows_cast = 0
+    judged: dict[str, int] = {}
     failures: dict[str, str] = {}
     for part, outcome in cast.items():
-        written += outcome.bytes_written
         failures |= {name: f"{part}: {reason}" for name, reason in outcome.failures}
         for cell in outcome.cells:
             cells[ballots[part].partition.digest][cell.fingerprint] = cell
             by_fingerprint[cell.fingerprint] = (
                 by_fingerprint.get(cell.fingerprint, 0.0) + cell.seconds
             )
+            judged[cell.fingerprint] = judged.get(cell.fingerprint, 0) + cell.rows
             computed += 1
             rows_cast += cell.rows
     present = {partition.digest for partition in manifest.partitions}
@@ -116,13 +114,45 @@ def cast_votes(
     )
     fingerprints = voting(notes)
     votes = count_source(run, manifest.partitions, cells, fingerprints, cluster)
-    names = [note.name for note in notes]
-    base = run.base_manifest
-    comparable = base is not None and voting(base.heuristics) == fingerprints
-    tallies = tally_cohorts(run, manifest.with_(cells=cells), fingerprints, cluster, comparable)
-    since = _compared_since(run, notes)
+    keep_counts(run, votes, fingerprints)
     seconds = {note.name: by_fingerprint.get(note.fingerprint, 0.0) for note in notes}
+    manifest = manifest.with_(
+        heuristics=notes,
+        cells=cells,
+        cells_computed=computed,
+        cells_reused=reused,
+        rows_cast=rows_cast,
+        votes_seconds=round(time.perf_counter() - started, 3),
+    )
+    return Voted(
+        manifest=watch_heuristics(run, manifest, votes, seconds, cluster),
+        votes=votes,
+        heuristic_seconds={name: spent for name, spent in seconds.items() if spent},
+        saved_seconds=saved,
+        model_calls={
+            note.name: judged[note.fingerprint]
+            for note in notes
+            if note.kind == "model" and note.fingerprint in judged
+        },
+    )
+
+
+def watch_heuristics(
+    run: Run,
+    manifest: Manifest,
+    votes: SourceVotes,
+    seconds: Mapping[str, float],
+    cluster: Cluster,
+) -> Manifest:
+    """Return the manifest with what its heuristics do, now and compared with earlier periods."""
+    notes, base = manifest.heuristics, run.base_manifest
+    fingerprints = voting(notes)
+    names = [note.name for note in notes]
+    comparable = base is not None and voting(base.heuristics) == fingerprints
+    tallies = tally_cohorts(run, manifest, fingerprints, cluster, comparable)
+    since = _compared_since(run, notes)
     analysis = summarize(votes.summary.counts, names, run.classes)
+    faults = _faults(manifest, manifest.cells)
     statistics = tuple(
         {
             "name": note.name,
@@ -135,24 +165,12 @@ def cast_votes(
         }
         for note, stats in zip(notes, analysis.heuristics, strict=True)
     )
-    return Voted(
-        manifest=manifest.with_(
-            heuristics=notes,
-            cells=cells,
-            cells_computed=computed,
-            cells_reused=reused,
-            rows_cast=rows_cast,
-            votes_seconds=round(time.perf_counter() - started, 3),
-            conflict_rows=round(analysis.conflict * analysis.rows),
-            statistics=statistics,
-            tallies=tallies,
-            drift=find_drift(names, tallies, manifest.period, since),
-            compared_since=since,
-        ),
-        votes=votes,
-        heuristic_seconds={name: spent for name, spent in seconds.items() if spent},
-        saved_seconds=saved,
-        bytes_written=written,
+    return manifest.with_(
+        conflict_rows=round(analysis.conflict * analysis.rows),
+        statistics=statistics,
+        tallies=tallies,
+        drift=find_drift(names, tallies, manifest.period, since),
+        compared_since=since,
     )
 
 
@@ -193,9 +211,9 @@ def cast_partition(
     failed = {name for name, _ in failures}
     kept = [h.fingerprint for h in heuristics if h.name not in failed]
     if not kept:
-        return PartVotes((), failures, 0)
-    cells, written = write_cells(files, ballot.partition.digest, outcome.votes, kept)
-    return PartVotes(cells, failures, written)
+        return PartVotes((), failures)
+    cells, _ = write_cells(files, ballot.partition.digest, outcome.votes, kept)
+    return PartVotes(cells, failures)
 
 
 @lru_cache(maxsize=1)
@@ -211,6 +229,13 @@ def _loaded(bundle: Bundle, classes: Classes) -> tuple[Heuristic, ...]:
 
 def _chosen(bundle: Bundle, classes: Classes, fingerprints: Sequence[str]) -> tuple[Heuristic, ...]:
     by_fingerprint = {h.fingerprint: h for h in _loaded(bundle, classes)}
+    if lost := [wanted for wanted in fingerprints if wanted not in by_fingerprint]:
+        raise HeuristicError(
+            f"{len(lost)} of {len(fingerprints)} heuristics to cast are others on this worker than "
+            "in the flow: a package that they use has another version here, or they read the time, "
+            "an environment variable or a file of this machine when they are imported. `labelpress "
+            "check` names the heuristics that do; make both alike, or take it from a column."
+        )
     return tuple(by_fingerprint[fingerprint] for fingerprint in fingerprints)
 
 

@@ -7,6 +7,7 @@ import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 from deltalake.exceptions import DeltaError
 
 from labelpress.errors import LabelpressError, StoreError
@@ -45,10 +46,11 @@ def explain(error: BaseException, doing: str, where: str) -> StoreError | None:
             f"{doing} failed: access to {where} is denied ({_short(error)}). Give this user or "
             "key the right to read and write there, or name another place in [store] uri."
         )
-    if isinstance(error, FileNotFoundError) and doing == "Reading":
+    if isinstance(error, FileNotFoundError) and doing.startswith("Reading"):
         return StoreError(
-            f"{doing} failed: {where} does not exist. A store's files are never deleted by hand: "
-            "restore it from a backup, or check the path."
+            f"{doing} failed: {where} does not exist ({_short(error)}). If rows were erased from "
+            "the store meanwhile, run again; else restore it from a backup, since a store's files "
+            "are never deleted by hand."
         )
     if of_place or number is not None:
         return StoreError(
@@ -64,6 +66,11 @@ def store_faults(doing: str, where: str) -> Iterator[None]:
     try:
         yield
     # The libraries of object stores share no class of errors, and are not imported for theirs.
+    except pa.ArrowInvalid as error:
+        raise StoreError(
+            f"{doing} failed: a file at {where} is damaged: it is not a whole Parquet file "
+            f"({_short(error)}). Restore it from a backup, then run again."
+        ) from error
     except Exception as error:
         explained = None if isinstance(error, LabelpressError) else explain(error, doing, where)
         if explained is None:

@@ -4,15 +4,43 @@ from __future__ import annotations
 
 import errno
 import os
+import re
+import time
 import uuid
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+_STAGED = re.compile(r"#\d+$")
 _NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file that lies in a folder."""
+
+    path: str
+    """Relative to the folder that was walked from."""
+    size: int
+    """Bytes."""
+    modified: float
+    """When it was last written, in seconds since the epoch."""
+
+
+def is_temporary(path: str) -> bool:
+    """
+    Say whether a file is one that a writer makes before it has its name, and a killed one leaves.
+
+    Ours end in `.tmp`, as delta-rs's commits do; the object_store library appends `#` and a number.
+    """
+    name = path.rpartition("/")[2]
+    return (name.startswith((".", "_commit_")) and name.endswith(".tmp")) or bool(
+        _STAGED.search(name)
+    )
 
 
 class Folder(Protocol):
@@ -33,8 +61,14 @@ class Folder(Protocol):
     def size(self, path: str) -> int | None:
         """Return the bytes of a file; None where there is none."""
 
+    def find(self, path: str) -> Found | None:
+        """Return the facts of one file; None where there is none."""
+
     def names(self, path: str) -> tuple[str, ...]:
         """Return the names directly under a folder, sorted; none where it does not exist."""
+
+    def walk(self, path: str) -> tuple[Found, ...]:
+        """Return all files under a folder, sorted; none where it does not exist."""
 
     def delete(self, path: str) -> None:
         """Delete a file; nothing happens where there is none."""
@@ -89,16 +123,36 @@ class LocalFolder:
         target = self.root / path
         return target.stat().st_size if target.is_file() else None
 
+    def find(self, path: str) -> Found | None:
+        """Return the facts of one file; None where there is none."""
+        with suppress(FileNotFoundError, NotADirectoryError):
+            facts = (self.root / path).stat()
+            return Found(path, facts.st_size, facts.st_mtime)
+        return None
+
     def names(self, path: str) -> tuple[str, ...]:
         """Return the names directly under a folder; what a killed writer left is not shown."""
         try:
             found = [entry.name for entry in (self.root / path).iterdir()]
         except (FileNotFoundError, NotADirectoryError):
             return ()
-        return tuple(sorted(name for name in found if not _is_temporary(name)))
+        return tuple(sorted(name for name in found if not is_temporary(name)))
+
+    def walk(self, path: str) -> tuple[Found, ...]:
+        """Return all files under a folder, what killed writers left among them."""
+        found = []
+        for folder, _, names in os.walk(self.root / path):
+            for name in names:
+                # a file may go while the folder is being walked
+                with suppress(FileNotFoundError):
+                    place = os.path.join(folder, name)  # noqa: PTH118  # Path is slow for millions
+                    facts = os.stat(place)  # noqa: PTH116
+                    relative = os.path.relpath(place, self.root).replace(os.sep, "/")
+                    found.append(Found(relative, facts.st_size, facts.st_mtime))
+        return tuple(sorted(found, key=lambda file: file.path))
 
     def delete(self, path: str) -> None:
-        """Delete a file; nothing happens where there is none."""
+        """Delete a file; nothing happens where there is none. Its folder stays, for writers."""
         (self.root / path).unlink(missing_ok=True)
 
     def _temporary(self, target: Path, data: bytes) -> Path:
@@ -140,7 +194,9 @@ class ObjectFolder:
         """Put the object on the condition that there is none (S3: If-None-Match)."""
         try:
             self.system.pipe_file(self._full(path), data, mode="create")
-        except FileExistsError:
+        except OSError as error:
+            if not _is_taken(error):
+                raise
             return False
         return True
 
@@ -152,6 +208,14 @@ class ObjectFolder:
             return None
         return int(info["size"]) if info["type"] == "file" else None
 
+    def find(self, path: str) -> Found | None:
+        """Return the facts of one object; None where there is none."""
+        try:
+            info = self.system.info(self._full(path))
+        except FileNotFoundError:
+            return None
+        return Found(path, int(info["size"]), _modified(info)) if info["type"] == "file" else None
+
     def names(self, path: str) -> tuple[str, ...]:
         """Return the names directly under a prefix."""
         folder = self._full(path).rstrip("/")
@@ -162,6 +226,20 @@ class ObjectFolder:
         names = {name.rstrip("/").removeprefix(folder).strip("/") for name in found}
         return tuple(sorted(name for name in names if name))
 
+    def walk(self, path: str) -> tuple[Found, ...]:
+        """Return all objects under a prefix."""
+        try:
+            infos = self.system.find(self._full(path), detail=True)
+        except (FileNotFoundError, NotADirectoryError):
+            return ()
+        start = len(self.root.rstrip("/")) + 1
+        found = [
+            Found(name[start:], int(info["size"]), _modified(info))
+            for name, info in infos.items()
+            if info["type"] == "file"
+        ]
+        return tuple(sorted(found, key=lambda file: file.path))
+
     def delete(self, path: str) -> None:
         """Delete a file; nothing happens where there is none."""
         with suppress(FileNotFoundError):
@@ -171,8 +249,24 @@ class ObjectFolder:
         return f"{self.root}/{path}" if path else self.root
 
 
-def _is_temporary(name: str) -> bool:
-    return name.startswith(".") and name.endswith(".tmp")
+def _modified(info: Any) -> float:
+    """Return when an object was written, which file systems name differently; unknown is now."""
+    for key in ("LastModified", "last_modified", "mtime", "updated", "created"):
+        match info.get(key):
+            case datetime() as moment:
+                return moment.timestamp()
+            case int() | float() as seconds:
+                return float(seconds)
+            case str() as text:
+                return datetime.fromisoformat(text).timestamp()
+    return time.time()
+
+
+def _is_taken(error: OSError) -> bool:
+    """Say whether a conditional put was refused; s3fs knows it by a field that only AWS sends."""
+    response = getattr(error.__cause__, "response", None) or {}
+    code = response.get("Error", {}).get("Code")
+    return isinstance(error, FileExistsError) or code in {"PreconditionFailed", "412"}
 
 
 def _create_exclusively(target: Path, data: bytes) -> bool:

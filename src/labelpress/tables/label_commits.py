@@ -101,6 +101,21 @@ def bring_back(table: DeltaTable, target: LabelVersion, who: str, reason: str) -
     )
 
 
+def note(table: DeltaTable, metadata: dict[str, str], *transactions: Transaction) -> None:
+    """
+    Commit no change of labels, only what is to be known of them from then on.
+
+    Raises `CommitFailedError` where the table has moved.
+    """
+    table.create_write_transaction(
+        [],
+        mode="append",
+        schema=table.schema(),
+        partition_by=["part"],
+        commit_properties=_compare_and_swap(metadata, *transactions),
+    )
+
+
 def _compare_and_swap(metadata: dict[str, str], *transactions: Transaction) -> CommitProperties:
     # With its default of 15 retries delta-rs let two writers of one new partition both land.
     return CommitProperties(

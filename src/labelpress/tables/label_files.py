@@ -82,7 +82,8 @@ def write_label_file(labels: Files, part: str, run: str, frame: pl.DataFrame) ->
     if nulls or distinct != rows.height:
         raise StoreError(
             f"the labels of partition {part!r} have {nulls} null and {rows.height - distinct} "
-            "repeated row ids; ids must be unique. Mend the source or its id column."
+            "repeated row ids; ids must be unique. If rows were erased from the store meanwhile, "
+            "run again; else mend the source or its id column."
         )
     data = parquet_bytes(rows)
     digest = hashlib.blake2b(data, digest_size=6).hexdigest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,10 @@ _S3 = {
     "default_region": "AWS_REGION",
     "region_name": "AWS_REGION",
 }
+_SECRET = re.compile(
+    "secret|password|token|credential|account_key|sas_key|service_account_key", re.IGNORECASE
+)
+_RETRIES = "max_retries"
 _S3FS = {
     "AWS_ACCESS_KEY_ID": "key",
     "AWS_SECRET_ACCESS_KEY": "secret",
@@ -48,7 +53,7 @@ def resolve(uri: str) -> str:
 
 def delta_options(uri: str, options: Mapping[str, str]) -> dict[str, str] | None:
     """
-    Return the options as delta-rs and Polars take them; None for a local folder.
+    Return the options as delta-rs takes them; None for a local folder.
 
     On S3 the names of s3fs and those without `AWS_` are understood too, in any case. Plain HTTP
     is allowed where the endpoint says so, as delta-rs refuses it otherwise.
@@ -63,6 +68,20 @@ def delta_options(uri: str, options: Mapping[str, str]) -> dict[str, str] | None
         found.setdefault("AWS_ENDPOINT_URL", endpoint)
         found.setdefault("AWS_ALLOW_HTTP", "true")
     return found
+
+
+def credentials_in(options: Mapping[str, Any]) -> list[str]:
+    """Return the names of options that hold credentials, in order."""
+    named = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
+    return sorted(n for n in options if _canonical(n) in named or _SECRET.search(n))
+
+
+def polars_options(uri: str, options: Mapping[str, str]) -> dict[str, Any] | None:
+    """Return the options as Polars takes them: as delta-rs does, but with numbers as numbers."""
+    found = delta_options(uri, options)
+    if found is None or _RETRIES not in found:
+        return None if found is None else dict(found)
+    return found | {_RETRIES: int(found[_RETRIES])}
 
 
 def fsspec_options(uri: str, options: Mapping[str, str]) -> dict[str, Any]:
@@ -80,6 +99,9 @@ def fsspec_options(uri: str, options: Mapping[str, str]) -> dict[str, Any]:
     }
     if "AWS_REGION" in canonical:
         found["client_kwargs"] = {"region_name": canonical["AWS_REGION"]}
+    if _RETRIES in canonical:
+        tries = {"total_max_attempts": int(canonical[_RETRIES]) + 1, "mode": "standard"}
+        found["config_kwargs"] = {"retries": tries}
     return found | {"use_listings_cache": False, "skip_instance_cache": True}
 
 

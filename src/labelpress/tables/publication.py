@@ -9,23 +9,29 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 import pyarrow as pa
-from deltalake import DeltaTable
+from deltalake import DeltaTable, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from labelpress.errors import PublicationRefusedError, StoreError
 from labelpress.tables import rules
-from labelpress.tables.events import create_table
+from labelpress.tables.events import create_table, keeps_versions
 from labelpress.tables.faults import explain, store_faults
 from labelpress.tables.files import Files
-from labelpress.tables.label_commits import bring_back, files_of, replace_partitions
+from labelpress.tables.label_commits import bring_back, files_of, note, replace_partitions
 from labelpress.tables.label_files import RowIdType, label_schema, write_label_file
-from labelpress.tables.options import delta_options, resolve
+from labelpress.tables.options import delta_options, polars_options, resolve
 from labelpress.tables.versions import (
+    ERASED,
+    ERASING,
     Kind,
     LabelFile,
     LabelVersion,
     Publication,
+    commit_metadata,
+    erasing,
     publications,
+    removal_metadata,
+    removed_runs,
 )
 
 if TYPE_CHECKING:
@@ -88,7 +94,7 @@ class LabelTable:
         Return a publication: by version, the last printing of a period, or the current one.
 
         A period's printing is found also after it was rolled back. Raises `StoreError` where
-        there is none such.
+        there is none such, or maintenance has removed it.
         """
         versions = self.versions()
         if not versions:
@@ -98,7 +104,7 @@ class LabelTable:
             last = [str(known.version) for known in versions]
             asked = f"{version} is not a label version"
         elif period is not None:
-            printed = [known for known in versions if known.kind != "restore"]
+            printed = [known for known in versions if known.printed]
             found = [known for known in printed if known.period == period]
             last = list(dict.fromkeys(known.period for known in printed))
             asked = f"{period!r} is not a period with a label version"
@@ -106,6 +112,12 @@ class LabelTable:
             return versions[-1]
         if not found:
             raise StoreError(f"{asked} of {self.uri}; the last ones are {', '.join(last[-5:])}.")
+        if found[-1].removed is not None:
+            kept = [known for known in versions if known.removed is None]
+            raise StoreError(
+                f"{found[-1]} was removed by maintenance on {found[-1].removed:%Y-%m-%d}, as "
+                f"[retention] in project.toml says; the oldest that is kept is {kept[0]}."
+            )
         return found[-1]
 
     def files(self, version: int | None = None) -> tuple[LabelFile, ...]:
@@ -117,7 +129,8 @@ class LabelTable:
     def read(self, version: int | None = None) -> pl.LazyFrame:
         """Return the labels of a publication (None: the current one), pinned to its version."""
         found = self.find(version)
-        return pl.scan_delta(self.uri, version=found.version, storage_options=self._options)
+        options = polars_options(self.uri, self.storage_options)
+        return pl.scan_delta(self._at(found.version), storage_options=options)
 
     def write(self, part: str, run: str, frame: pl.DataFrame) -> LabelFile:
         """Write the labels of a partition as a candidate file that no reader sees yet."""
@@ -137,8 +150,10 @@ class LabelTable:
             mine = rules.already_published(publication, state)
             if mine is not None:
                 return mine
+            rules.check_not_erasing(state)
             rules.check_slot(publication, state)
             rules.check_table(state, f"Run {publication.run} may not publish")
+            rules.check_not_removed(publication, state)
             rules.check_parts(publication, state)
             rules.check_files(publication, state, sizes)
             self._check_columns(table, publication)
@@ -158,6 +173,7 @@ class LabelTable:
         """
         for _ in range(_ATTEMPTS):
             table, state = self._state("")
+            rules.check_not_erasing(state)
             target = rules.check_restore(state, version, base_version)
             if target is None:
                 return state.versions[-1]
@@ -170,6 +186,86 @@ class LabelTable:
                     continue
             return self.find(state.version + 1)
         raise _busy(f"Version {version} could not be restored")
+
+    def mark_removed(
+        self, delta_version: int, versions: Sequence[int], runs: Sequence[str]
+    ) -> bool:
+        """
+        Remember, before their files are deleted, which publications and runs are given up.
+
+        From then on nothing restores those versions and nothing publishes those runs. False, and
+        nothing is remembered, where the table has moved from the Delta version that was looked at.
+        """
+        table = self._at(delta_version)
+        with store_faults("Marking removed labels", self.uri):
+            try:
+                note(table, removal_metadata(versions, runs))
+            except CommitFailedError as error:
+                self._raise_if_fault(error)
+                return False
+        return True
+
+    def begin_erasure(self, erasure: str) -> None:
+        """Let nothing change the labels until `end_erasure`; one that has begun goes on."""
+        for _ in range(_ATTEMPTS):
+            table, state = self._state("")
+            if state.erasing is not None:
+                if state.erasing != erasure:
+                    rules.check_not_erasing(state)
+                return
+            try:
+                note(table, {ERASING: erasure})
+            except CommitFailedError as error:
+                self._raise_if_fault(error)
+                continue
+            return
+        raise _busy("Rows could not be erased")
+
+    def end_erasure(self, who: str, why: str, rows: int) -> LabelVersion | None:
+        """
+        Make the labels without the erased rows a new label version; None where there is none.
+
+        So whatever was computed before is refused: it was compared with an earlier version.
+        """
+        for _ in range(_ATTEMPTS):
+            table, state = self._state("")
+            current, version = state.current, table.version() + 1
+            if current is None:
+                note(table, {ERASED: "none"})
+                return None
+            meta = {"who": who, "reason": why, "rows": str(rows)}
+            facts = commit_metadata(
+                version,
+                kind="erasure",
+                run=current.run,
+                period=current.period,
+                printing=current.printing,
+                meta=meta,
+            )
+            try:
+                note(table, facts, Transaction("labels", version))
+            except CommitFailedError as error:
+                self._raise_if_fault(error)
+                continue
+            return self.find(version)
+        raise _busy("The erasure could not be ended")
+
+    def look(self) -> tuple[int, tuple[LabelVersion, ...], frozenset[str]]:
+        """Return the Delta version now, all publications up to it, and the runs given up."""
+        table = self._open()
+        if table is None:
+            return -1, (), frozenset()
+        history = table.history()
+        return table.version(), publications(history), removed_runs(history)
+
+    def files_at(self, delta_version: int) -> tuple[LabelFile, ...]:
+        """Return the files of any Delta version, a publication or not."""
+        return files_of(self._at(delta_version))
+
+    def remembers(self) -> bool:
+        """Say whether Delta keeps all versions of the table; so does one that does not exist."""
+        table = self._open()
+        return table is None or keeps_versions(table)
 
     @property
     def _options(self) -> dict[str, str] | None:
@@ -199,7 +295,8 @@ class LabelTable:
             raise StoreError(
                 f"There is no labels table at {self.uri}; create it before publishing."
             )
-        versions = publications(table.history())
+        history = table.history()
+        versions = publications(history)
         files = files_of(table)
         if versions and versions[-1].version != table.version():
             untouched = files == files_of(self._at(versions[-1].version))
@@ -212,6 +309,8 @@ class LabelTable:
             labels_transaction=table.transaction_version("labels"),
             period_transaction=table.transaction_version(f"period:{period}"),
             untouched=untouched,
+            removed_runs=removed_runs(history),
+            erasing=erasing(history),
         )
 
     def _commit(self, table: DeltaTable, publication: Publication) -> bool:

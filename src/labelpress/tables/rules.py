@@ -31,6 +31,10 @@ class TableState:
     """The last printing of the period in question; None where it was never printed."""
     untouched: bool
     """Whether the files are those of the last publication."""
+    removed_runs: frozenset[str] = frozenset()
+    """Runs whose unpublished files maintenance takes away, or has."""
+    erasing: str | None = None
+    """The erasure that is under way."""
 
     @property
     def current(self) -> LabelVersion | None:
@@ -42,14 +46,14 @@ def already_published(publication: Publication, state: TableState) -> LabelVersi
     """Return the version that this very run published in this slot, before it crashed."""
     slot = (publication.run, publication.period, publication.printing)
     for version in state.versions:
-        if version.kind != "restore" and slot == (version.run, version.period, version.printing):
+        if version.printed and slot == (version.run, version.period, version.printing):
             return version
     return None
 
 
 def check_slot(publication: Publication, state: TableState) -> None:
     """Refuse a publication whose slot is taken or past, or whose base is not the current one."""
-    printed = [version for version in state.versions if version.kind != "restore"]
+    printed = [version for version in state.versions if version.printed]
     latest = printed[-1] if printed else None
     what = f"Run {publication.run} may not publish period {publication.period}"
     if latest is not None and publication.period < latest.period:
@@ -89,6 +93,22 @@ def check_table(state: TableState, publishing: str) -> None:
         f"of {state.current or 'no publication'}, so something other than labelpress wrote to it. "
         f"Roll back to {_named(found)} first."
     )
+
+
+def check_not_erasing(state: TableState) -> None:
+    """Refuse to change labels while rows are being erased: the history is being written anew."""
+    if state.erasing is not None:
+        raise PublicationRefusedError(
+            f"Rows are being erased from this store (erasure {state.erasing}), so its labels "
+            "cannot change now. Run again when `labelpress forget` has ended; if it was killed, "
+            "run it again with the same list first."
+        )
+
+
+def check_not_removed(publication: Publication, state: TableState) -> None:
+    """Refuse a candidate that maintenance found to be left over, also while its files are there."""
+    if publication.run in state.removed_runs:
+        _refuse(publication, "maintenance has removed its files, since nothing could publish them")
 
 
 def check_parts(publication: Publication, state: TableState) -> None:
@@ -146,6 +166,11 @@ def check_restore(state: TableState, target: int, base_version: int | None) -> L
     again = current.kind == "restore" and current.meta.get("restored") == str(target)
     if state.untouched and (again or current.version == target):
         return None
+    if known[target].removed is not None:
+        raise PublicationRefusedError(
+            f"{known[target]} cannot be restored: maintenance removed it on "
+            f"{known[target].removed:%Y-%m-%d}, as [retention] in project.toml says."
+        )
     if base_version is not None and base_version != current.version:
         raise PublicationRefusedError(
             f"Version {target} is not restored: {current} was found, but the decision was made "

@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-Kind = Literal["printing", "promotion", "restore"]
+Kind = Literal["printing", "promotion", "restore", "erasure"]
 
 _PREFIX = "labelpress."
 _META = "labelpress.meta."
+_REMOVED_VERSIONS = "labelpress.removed.versions"
+_REMOVED_RUNS = "labelpress.removed.runs"
+ERASING, ERASED = "labelpress.erasing", "labelpress.erased"
+"""In the metadata of the commits between which a table's history is written anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,13 @@ class LabelVersion:
     """When it was committed, UTC."""
     meta: Mapping[str, str]
     """As given; a restore has `restored`, `who` and `reason`."""
+    removed: datetime | None = None
+    """When maintenance took its files away; None while it can be read."""
+
+    @property
+    def printed(self) -> bool:
+        """Whether a run made it, and not a rollback or an erasure from what runs had made."""
+        return self.kind in {"printing", "promotion"}
 
     def __str__(self) -> str:
         return (
@@ -109,20 +120,63 @@ def commit_metadata(
 
 
 def publications(history: Iterable[Mapping[str, Any]]) -> tuple[LabelVersion, ...]:
-    """Return the publications among the commits of a table, oldest first; others are left out."""
-    found = [_label_version(commit) for commit in history if f"{_PREFIX}kind" in commit]
+    """
+    Return the publications among the commits of a table, oldest first; others are left out.
+
+    Those that maintenance removed are among them, since their slots stay taken.
+    """
+    commits = tuple(history)
+    removed = {
+        int(version): _moment(commit)
+        for commit in commits
+        for version in _listed(commit, _REMOVED_VERSIONS)
+    }
+    found = [_label_version(commit, removed) for commit in commits if f"{_PREFIX}kind" in commit]
     return tuple(sorted(found, key=lambda version: version.version))
 
 
-def _label_version(commit: Mapping[str, Any]) -> LabelVersion:
+def removed_runs(history: Iterable[Mapping[str, Any]]) -> frozenset[str]:
+    """Return the runs whose unpublished files maintenance took away."""
+    return frozenset(run for commit in history for run in _listed(commit, _REMOVED_RUNS))
+
+
+def removal_metadata(versions: Iterable[int], runs: Iterable[str]) -> dict[str, str]:
+    """Return what a commit remembers before maintenance deletes the files of versions and runs."""
+    return {
+        _REMOVED_VERSIONS: ",".join(map(str, sorted(versions))),
+        _REMOVED_RUNS: ",".join(sorted(runs)),
+    }
+
+
+def erasing(history: Iterable[Mapping[str, Any]]) -> str | None:
+    """Return the id of an erasure that has begun and not ended in a table, newest commit first."""
+    for commit in history:
+        if ERASED in commit or commit.get(f"{_PREFIX}kind") == "erasure":
+            return None
+        if ERASING in commit:
+            return str(commit[ERASING])
+    return None
+
+
+def _listed(commit: Mapping[str, Any], key: str) -> list[str]:
+    return [item for item in str(commit.get(key, "")).split(",") if item]
+
+
+def _moment(commit: Mapping[str, Any]) -> datetime:
+    return datetime.fromtimestamp(commit["timestamp"] / 1000, UTC)
+
+
+def _label_version(commit: Mapping[str, Any], removed: Mapping[int, datetime]) -> LabelVersion:
+    version = int(commit[f"{_PREFIX}version"])
     return LabelVersion(
-        version=int(commit[f"{_PREFIX}version"]),
+        version=version,
         run=commit[f"{_PREFIX}run"],
         period=commit[f"{_PREFIX}period"],
         printing=int(commit[f"{_PREFIX}printing"]),
         kind=commit[f"{_PREFIX}kind"],
-        timestamp=datetime.fromtimestamp(commit["timestamp"] / 1000, UTC),
+        timestamp=_moment(commit),
         meta={
             key.removeprefix(_META): value for key, value in commit.items() if key.startswith(_META)
         },
+        removed=removed.get(version),
     )

@@ -12,6 +12,7 @@ from rich.console import Console
 from labelpress.bias.report import find_bias
 from labelpress.cli.slicing import print_bias, show_bias
 from labelpress.errors import LabelpressError
+from labelpress.manifest import read_manifest
 from labelpress.slices import SlicesSettings
 
 SPEECH = """
@@ -31,7 +32,8 @@ def _speech(tmp_path_factory, write_project, cluster):
     project = write_project(tmp_path_factory.mktemp("bias") / "reviews")
     project.heuristics(SPEECH)
     project.configure("budget = 6", "budget = 300")
-    gate = '[gate]\nmax_balance_gap = 1.0\n[slices]\nattributes = ["region", "id"]\n'
+    gate = "[gate]\nmax_balance_gap = 1.0\nmax_slice_gap = 0.9\n"
+    gate += '[slices]\nattributes = ["region", "id"]\n'
     gate += 'where = { few = "stars = 3" }\n'
     project.configure("[end_model.features]", gate + "[end_model.features]")
     for number, part in enumerate(("day-1.parquet", "day-2.parquet", "day-3.parquet")):
@@ -42,8 +44,9 @@ def _speech(tmp_path_factory, write_project, cluster):
             spam = i % 5 == 0 or (rough and region != "islands")
             words = f"{'bloody ' if rough else ''}{'subscribe' if spam and i % 2 else 'words'}"
             stars = 3 if number == 0 and i < 3 else 1 if spam or rough else 5
-            rows.append((f"{number}-{i}", words, stars, "spam" if spam else "ham", region))
-        schema = ["id", "text", "stars", "gold", "region"]
+            gold = "spam" if spam else "ham"
+            rows.append((f"{number}-{i}", words, stars, gold, region, "web" if i % 2 else "app"))
+        schema = ["id", "text", "stars", "gold", "region", "channel"]
         project.write(part, pl.DataFrame(rows, schema=schema, orient="row"))
     project.print(cluster)
     assert project.print(cluster, "2026-03-09").version is not None
@@ -86,6 +89,38 @@ def test_what_says_nothing_says_so(speech):
     assert "are too few to say anything; 50 are needed" in few.insufficient
     assert bias.crowded == ("id",)
     assert not [gap for gap in bias.gaps if gap.slice == "few"]
+
+
+def test_a_slice_on_a_column_that_the_run_did_not_read(speech):
+    """It is read now, where somebody says where the source is; else it is named."""
+    source = speech.read().settings.source
+    declared = SlicesSettings(attributes=("channel",))
+    bias = find_bias(speech.store, declared=declared, source=source)
+
+    assert [(one.name, one.rows) for one in bias.slices] == [
+        ("channel = app", 150),
+        ("channel = web", 150),
+    ]
+    with pytest.raises(LabelpressError, match="did not read column 'channel'"):
+        find_bias(speech.store, declared=declared)
+    with pytest.raises(LabelpressError, match=r"has no column 'chanel'\. Did you mean 'channel'"):
+        find_bias(speech.store, declared=SlicesSettings(attributes=("chanel",)), source=source)
+
+
+def test_the_gate_checks_each_slice(speech):
+    """By name, against all labels; one of three rows is unknown, and an attribute's null is one."""
+    manifest = read_manifest(speech.store.files, speech.store.labels.find(2).run)
+    checks = {check["name"]: check for check in manifest.verdict["checks"]}
+    islands = manifest.certificates["slices"]["region = islands"]
+
+    assert {name for name in checks if name.startswith("slice ")} == {
+        f"slice {name}" for name in manifest.certificates["slices"]
+    }
+    gap = manifest.certificate["estimate"] - islands["estimate"]
+    assert checks["slice region = islands"]["value"] == pytest.approx(gap)
+    assert gap > 0
+    assert checks["slice few"]["outcome"] == "unknown"
+    assert checks["slice region is null"]["outcome"] == "pass"
 
 
 def test_a_version_without_slices_says_how_to_declare_them(project, cluster):

@@ -92,6 +92,20 @@ def test_a_version_is_like_itself(project, printed):
     assert (diff.changed, diff.churn, diff.shares) == (0, 0.0, ())
 
 
+def test_where_labelling_changed_nothing_no_label_is_read(project, cluster, printed):
+    """An edit without effect writes all label files anew; the earlier ones may even be gone."""
+    project.edit('["subscribe", "my channel"]', '["subscribe", "my channel", "never said"]')
+    second = project.print(cluster, "2026-03-09")
+    before = {entry.path for entry in printed.gated.manifest.entries}
+    assert before.isdisjoint(entry.path for entry in second.gated.manifest.entries)
+    for path in before:
+        project.store.files.delete(f"labels/{path}")
+
+    diff = diff_versions(project.store, printed.version.version, second.version.version)
+
+    assert (diff.common, diff.changed, diff.new, diff.gone) == (12, 0, 0, 0)
+
+
 def test_a_vacuumed_version_is_said_to_be_so(project, cluster, printed):
     """With the file that is gone."""
     project.edit('["subscribe", "my channel"]', '["nothing like it"]')

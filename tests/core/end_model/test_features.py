@@ -68,6 +68,12 @@ def test_long_corpora_go_without_character_ngrams(monkeypatch):
     assert len(fit_features(MIXED, KINDS).ngrams) == 1
 
 
+def test_a_sample_has_the_features_of_what_it_stands_for():
+    """Two thousand rows with characters foretold five times the memory that all rows took."""
+    assert len(fit_features(MIXED, KINDS, stands_for=3).ngrams) == 2
+    assert len(fit_features(MIXED, KINDS, stands_for=10_000_000).ngrams) == 1
+
+
 def test_kinds_stand_side_by_side_in_a_sparse_matrix():
     """Text, two countries and two numbers; every row has as many columns at any time."""
     fitted = fit_features(MIXED, KINDS)

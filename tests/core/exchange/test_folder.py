@@ -7,8 +7,11 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
+from labelpress.erasure.records import Erasure, write_erasure
+from labelpress.erasure.tombstones import tombstones_for
 from labelpress.exchange.folder import bring_in, put_out
 from labelpress.store import open_project_store
+from labelpress.tables.files import Files
 
 
 @pytest.fixture(name="shared")
@@ -30,6 +33,12 @@ def _shared(asked):
             (self.path / "answers" / name).write_bytes(text.encode())
 
     return Shared()
+
+
+def _begin_to_erase(store, row_id):
+    tombstones = tombstones_for(store.files, [row_id])
+    begun = Erasure("an-erasure", "kim", "they asked", "2026-03-02", tuple(tombstones.digests))
+    write_erasure(store.files, begun)
 
 
 def test_a_batch_is_written_once_and_never_over(shared):
@@ -64,6 +73,33 @@ def test_answered_asks_are_not_put_out(shared):
     assert shared.out() == 5
 
 
+def test_a_row_that_is_being_erased_is_not_put_out(shared, asked):
+    """Asks are the last that an erasure removes, and the source may have the row still."""
+    row = asked.store.asks.read().filter(pl.col("ask_id") == "ask-a1")["row_id"].item()
+    _begin_to_erase(asked.store, row)
+
+    assert shared.out() == 5
+    (file,) = (shared.path / "asks").iterdir()
+    assert "ask-a1" not in file.read_text()
+
+
+def test_a_row_whose_erasure_begins_meanwhile_does_not_stay(shared, asked, monkeypatch):
+    """An erasure that has gone through the folder comes back to it no more."""
+    row = asked.store.asks.read().filter(pl.col("ask_id") == "ask-a1")["row_id"].item()
+    write = Files.create
+
+    def create(files, path, data):
+        if path.startswith("asks/"):
+            _begin_to_erase(asked.store, row)
+        return write(files, path, data)
+
+    monkeypatch.setattr(Files, "create", create)
+    assert shared.out() == 0
+    assert list((shared.path / "asks").iterdir()) == []
+    monkeypatch.undo()
+    assert shared.out() == 5
+
+
 def test_files_stay_and_count_once(shared, asked):
     """However often they are read, and whatever else lies there."""
     shared.write("ada.csv", "ask_id,label,annotator\nask-a1,spam,ada\n")
@@ -90,6 +126,21 @@ def test_a_file_that_cannot_be_read_keeps_no_other_back(shared):
     shared.write("b.csv", "ask_id,label,annotator\nask-a1,spam,ada\nask-b1,ham,ada\n")
     assert shared.home()["b.csv"].answers == 1
     assert not (shared.path / "answers" / "b.rejected.csv").exists()
+
+
+def test_files_of_one_name_and_two_kinds_have_each_their_own_list(shared):
+    """That of the first does not go away because nothing was refused of the second."""
+    shared.write("a.csv", "ask_id,label,annotator\nask-a1,spma,ada\n")
+    shared.write("a.jsonl", '{"ask_id": "ask-b1", "label": "ham", "annotator": "ada"}\n')
+
+    shared.home()
+
+    assert (shared.path / "answers" / "a.rejected.csv").exists()
+    shared.write("a.jsonl", '{"ask_id": "nowhere", "label": "ham", "annotator": "ada"}\n')
+    shared.home()
+    lists = {"a.rejected.csv": "no such class", "a.jsonl.rejected.csv": "no such ask"}
+    for name, why in lists.items():
+        assert why in (shared.path / "answers" / name).read_text()
 
 
 def test_a_folder_that_is_not_there_is_empty(shared):

@@ -76,6 +76,24 @@ class TestHalfAFile:
         assert _of(read, "annotator") == [("adam",)]
         assert read.damaged["refused"].to_list() == ["is the last and seems cut off in 'annotator'"]
 
+    @pytest.mark.parametrize("rest", ["", "\nb,ham,ada,5,,\nc,ham,ada,5,,\n"])
+    def test_an_open_quote_swallows_nothing_unsaid(self, rest):
+        """All that it took in is listed with the line that opens it."""
+        text = f'{HEADER}a,spam,ada,4,,\nd,spam,ada,4,,"I think{rest}'
+
+        read = read_lines("x.csv", text.encode())
+
+        assert _of(read, "line", "ask_id") == [(2, "a")]
+        assert read.damaged["line"].to_list() == [3]
+        assert "opens a quote that nothing closes" in read.damaged["refused"][0]
+        assert read.damaged["text"][0] == f"d,spam,ada,4,,I think{rest}"
+
+    def test_a_closed_quote_at_the_very_end_is_whole(self):
+        """Also over several lines, and with quotes in it."""
+        text = f'{HEADER}a,spam,ada,4,,"first\n""second"""'
+
+        assert _of(read_lines("x.csv", text.encode()), "ask_id") == [("a",)]
+
     def test_json_lines_give_all_their_whole_lines(self):
         """The last is no JSON any more."""
         text = '{"ask_id": "a", "label": "spam", "annotator": "ada"}\n{"ask_id": "b", "lab'
@@ -114,6 +132,25 @@ def test_seconds_that_cannot_be_are_not_believed(value):
     read = read_lines("x.csv", f"{HEADER}a,spam,ada,{value},,\n".encode())
 
     assert _of(read, "label", "seconds", "seconds_source") == [("spam", None, "modelled")]
+
+
+def test_numbers_no_clock_can_hold_cost_no_answer():
+    """Neither theirs nor another's; nor does a column that names what it should not."""
+    stamped = '{"meta": {"ask_id": "b"}, "answer": "accept", "accept": ["ham"], "_timestamp": %s}'
+    text = "\n".join(
+        [
+            '{"ask_id": "a", "label": "spam", "annotator": "ada", "seconds": 1%s}' % ("0" * 400),
+            *(stamped % stamp for stamp in ("1e20", "Infinity", "1700000000123")),
+            '{"ask_id": "c", "label": "spam", "seconds": 3, "seconds_source": ["x"], "tool": null}',
+        ]
+    )
+
+    read = read_lines("x.jsonl", text.encode())
+
+    assert read.damaged.height == 0
+    assert _of(read, "ask_id", "answered") == [("a", None), *[("b", None)] * 3, ("c", None)]
+    assert read.lines["seconds_source"].to_list() == ["modelled"] * 4 + ["declared"]
+    assert read.lines["tool"][4] == "file"
 
 
 @pytest.mark.parametrize(

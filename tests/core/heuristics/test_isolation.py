@@ -8,6 +8,7 @@ import time
 import polars as pl
 import pytest
 
+from labelpress.child_cpu import child_cpu
 from labelpress.errors import HeuristicError
 from labelpress.heuristics import cast, cast_cells
 from labelpress.heuristics.isolation import Limits, Sandbox
@@ -49,16 +50,19 @@ words = keywords(["a"], label="ham", column="text")
 def test_each_limit_stops_its_heuristic_and_no_other(load, classes):
     """A hang, a memory hog and a crash are failures with a reason; the other votes are kept."""
     h = load(BAD)
-    with Sandbox(Limits(seconds=1.5, memory_mb=300)) as sandbox:
+    with Sandbox(Limits(seconds=1.5)) as sandbox:
+        late = cast_cells(FRAME, [h.pop("backtracks"), h["words"]], classes, sandbox=sandbox)
+    with Sandbox(Limits(seconds=120, memory_mb=300)) as sandbox:  # time enough when it is busy
         outcome = cast_cells(FRAME, list(h.values()), classes, sandbox=sandbox)
 
+    assert [f.reason[:40] for f in late.failures] == ["backtracks was stopped after 1.5 s on 3 "]
+    assert late.votes.heuristics == ("words",)
     assert [f.reason[:40] for f in outcome.failures] == [
-        "backtracks was stopped after 1.5 s on 3 ",
         "eats stopped with MemoryError: . That sa",
         "dies ended its process (exit code 3); it",
         "nonsense, row 0: 'spm' is not a class; t",
     ]
-    assert [f.heuristic for f in outcome.failures] == ["backtracks", "eats", "dies", "nonsense"]
+    assert [f.heuristic for f in outcome.failures] == ["eats", "dies", "nonsense"]
     assert outcome.votes.heuristics == ("first", "babbles", "fails", "udf", "words")
     assert outcome.votes.matrix.tolist() == [
         [-1, 1, -1, -1, 0],
@@ -110,3 +114,15 @@ def test_what_a_function_started_dies_with_it(load, classes, tmp_path):
     time.sleep(2.2)
 
     assert not mark.exists()
+
+
+def test_the_time_of_the_child_is_counted(load, classes):
+    """The worker that waits for it spends nothing; the ledger books what both spent."""
+    h = load(
+        "@heuristic(label='spam')\ndef counts(row):\n    return sum(range(1_000_000)) > row.n\n"
+    )
+    before = child_cpu()
+    with Sandbox(Limits(seconds=60)) as sandbox:
+        sandbox.call(FRAME, h["counts"], classes)
+
+    assert child_cpu() - before > 0.005

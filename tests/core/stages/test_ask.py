@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
+from labelpress.decisions import Decision, decide
+from labelpress.predictions import PredictionFile, Predictions, write_predictions
 from labelpress.stages.answers import freeze_answers
 from labelpress.stages.ask import put_asks
 from labelpress.stages.plan import plan_run
@@ -54,9 +56,26 @@ def test_near_identical_rows_are_asked_once(project, cluster):
     project.write(
         "day-5.parquet", [(f"e{n}", f"room {n}: was so loud!", 2, "ham") for n in range(5)]
     )
+    words = [
+        "bar",
+        "bay",
+        "dam",
+        "den",
+        "fen",
+        "inn",
+        "keep",
+        "lake",
+        "moor",
+        "park",
+        "quay",
+        "spa",
+    ]
+    project.write(
+        "day-6.parquet", [(word, f"near the {word} at night", 2, "ham") for word in words]
+    )
     project.configure(
         "budget = 6",
-        "budget = 3\nreserved_share = 0.0\nsplit = { uncovered = 1.0 }\ntarget_accuracy = 1.0",
+        "budget = 10\nreserved_share = 0.0\nsplit = { uncovered = 1.0 }\ntarget_accuracy = 1.0",
     )
     project.print(cluster, "2026-03-02")
 
@@ -65,7 +84,7 @@ def test_near_identical_rows_are_asked_once(project, cluster):
     assert asks.height
     alike = asks.filter(pl.col("row_id").str.contains("^[de]"))
     assert alike.height == 1
-    project.configure("budget = 3", "budget = 6")
+    project.configure("budget = 10", "budget = 3")
     project.print(cluster, "2026-03-09")
     later = project.store.asks.read().filter(pl.col("stratum") == "uncovered")
     assert later.filter(pl.col("row_id").str.contains("^[de]")).height == 1
@@ -99,3 +118,30 @@ def test_shared_asks_share_the_budget(project, cluster):
     project.print(cluster, "2026-03-02")
 
     assert project.store.asks.read().height == 3
+
+
+def test_rows_that_the_champion_disputes_are_asked(project, cluster):
+    """What it says of rows that it has scored is read from beside the label version."""
+    project.configure("budget = 6", "budget = 2\nsplit = { uncertain = 1.0 }\nreserved_share = 0.0")
+    first = project.print(cluster, "2026-03-02")
+    version = first.version.version
+    served = Decision("champion", "rule", "better", label_version=version, model="7")
+    decide(project.store.decisions, served, batch="m7")
+    said, files = first.labels.select("row_id", "label"), project.store.files
+    other = pl.when(pl.col("label") == "ham").then(pl.lit("spam")).otherwise(pl.lit("ham"))
+    disputed = pl.col("row_id") == "c2"
+    said = said.with_columns(
+        label=pl.when(disputed).then(other).otherwise("label"), confidence=pl.lit(0.9)
+    )
+    scored = []
+    for entry in first.gated.manifest.entries:
+        path = f"predictions/model-7/{entry.part}"
+        files.write_parquet(path, said)
+        scored.append(PredictionFile(entry.part, path, entry.rows))
+    write_predictions(files, Predictions(version, "7", tuple(scored)))
+    project.configure("budget = 2", "budget = 4")
+
+    project.print(cluster, "2026-03-09")
+
+    asks = project.store.asks.read().filter(pl.col("reason").str.contains("champion"))
+    assert asks["row_id"].to_list() == ["c2"]

@@ -196,6 +196,20 @@ class TestIds:
             project.print(cluster, "2026-03-09")
         assert len(project.published()) == 1
 
+    @pytest.mark.parametrize("name", ["day-3.parquet", "day-4.parquet"])
+    def test_duplicates_in_what_has_changed(self, project, cluster, refused, name):
+        """An edited partition and a new one: of an id that was published, and of a new id."""
+        project.print(cluster)
+        new = [("b1", "text", 1, "ham"), ("n1", "text", 1, "ham"), ("n1", "text", 2, "ham")]
+        project.write(name, new)
+
+        with refused(
+            SourceError,
+            rf"2 ids occur more than once .*'b1' \(2 times, in 'day-2.parquet' and '{name}'\); "
+            rf"'n1' \(2 times, in '{name}'\)",
+        ):
+            project.print(cluster, "2026-03-09")
+
     def test_a_copy_of_a_partition(self, project, cluster, refused):
         """Its content is known already; its place is not."""
         project.print(cluster)
@@ -352,6 +366,22 @@ class TestDuplicatesThatMayStand:
 
         assert asks["row_id"].is_duplicated().sum() == 0
         assert set(asks.filter(pl.col("row_id") == "a2")["part"]) <= {"day-1.parquet"}
+
+    def test_the_oracle_answers_for_the_row_that_won(self, project, cluster):
+        """Neither for another row of its id in the same file nor for one in another file."""
+        project.configure("budget = 6", "budget = 40")
+        project.write(
+            "day-4.parquet",
+            [("a2", "old", 1, "spam"), ("d1", "newer", 4, "spam"), ("d1", "n", 3, "ham")],
+        )
+        project.print(cluster)
+
+        answers = project.print(cluster, "2026-03-09").fitted.answers
+
+        classes = project.open().classes.names
+        told = {row: classes[code] for row, code in answers.select("row_id", "code").iter_rows()}
+        assert told["a2"] == "ham"
+        assert told["d1"] == "spam"
 
     def test_an_answer_for_a_row_that_lost_is_stale(self, project, cluster):
         """It was given for other content."""
@@ -579,3 +609,24 @@ def _fill_up_after(monkeypatch: pytest.MonkeyPatch, fits: int) -> list[int]:
 
     monkeypatch.setattr(LocalFolder, "_temporary", until_full)
     return written
+
+
+class TestEstimator:
+    """What is wrong with the end model that project.toml names."""
+
+    @pytest.mark.parametrize(
+        ("path", "said"),
+        [
+            ("sklearn.linear_model.NoSuch", "does not import"),
+            ("sklearn.svm.LinearSVC", "has no predict_proba"),
+            ("sklearn.neighbors.KNeighborsClassifier", "takes no sample_weight"),
+        ],
+    )
+    def test_an_estimator_that_cannot_serve(self, project, cluster, refused, path, said):
+        """The run ends before the store is made."""
+        project.configure("[end_model.features]", f'[end_model]\nestimator = "{path}"')
+        project.configure('text = ["text"]\nnumeric = ["stars"]', "")
+
+        with refused(ProjectError, rf"\[end_model\] estimator: '?{path}'?.* {said}"):
+            project.print(cluster)
+        assert not (project.path / "store").exists()

@@ -38,7 +38,7 @@ def _small_sample(monkeypatch):
 def _count(project, cluster, period="2026-03-02"):
     run = project.open(period)
     plan = plan_run(run, freeze_answers(run, cluster), cluster)
-    return cast_votes(run, plan, cluster, lambda _done, _all: None).votes
+    return cast_votes(run, plan, cluster).votes
 
 
 def _cap(project, most):

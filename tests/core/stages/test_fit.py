@@ -16,4 +16,4 @@ def test_each_cohort_counts_by_the_rows_it_still_has(project, cluster):
     plan = project.plan(cluster, period="2026-03-16")
     run = project.open("2026-03-16")
 
-    assert cohort_rows(run, plan.manifest) == {"2026-03-02": 6, "2026-03-09": 2}
+    assert cohort_rows(plan.manifest, run.base_manifest) == {"2026-03-02": 6, "2026-03-09": 2}

@@ -7,6 +7,7 @@ import pytest
 
 from labelpress.exchange.lines import read_lines
 from labelpress.exchange.taking import take_answers
+from labelpress.row_hash import hash_rows, hash_texts
 from labelpress.stages.answers import freeze_answers
 from labelpress.stages.ask import put_asks
 from labelpress.stages.plan import plan_run
@@ -111,3 +112,30 @@ def test_three_periods_of_late_double_and_partial_answers_end_as_clean_ones(worl
     assert messy.figures(found)["spent"][0][:2] == ("answers", float(ROWS))
     # Of the 18 reserved rows, those that have a label.
     assert clean.figures(expected)["certificate"]["audits"] == 14
+
+
+def test_a_changed_row_keeps_the_answer_for_what_it_is_now(asked, cluster):
+    """Also where an answer about what it was comes in later: that one alone is left out."""
+    old = (
+        asked.store.asks.read()
+        .filter(row_id="a1")
+        .with_columns(
+            ask_id=pl.lit("ask-old"), stratum=pl.lit("audit"), partition=pl.lit("one that was")
+        )
+    )
+    rows = asked.frame("day-1.parquet").with_columns(
+        text=pl.when(pl.col("id") == "a1").then(pl.lit("a channel of mine")).otherwise("text")
+    )
+    asked.write("day-1.parquet", rows, age=-100)
+    hashes = hash_texts(pl.Series(hash_rows(rows.head(1), ["id", "stars", "text"])))
+    new = old.with_columns(ask_id=pl.lit("ask-new"), row_hash=pl.Series(hashes))
+    store = open_project_store(asked.read())
+    store.asks.append(pl.concat([old, new]), batch="v2")
+
+    for line in ("ask-new,ham,ada", "ask-old,spam,ben"):
+        data = f"ask_id,label,annotator\n{line}\n".encode()
+        assert take_answers(store, read_lines("x.csv", data)).answers == 1
+    planned = asked.plan(cluster)
+
+    found = planned.answers.filter(row_id="a1")
+    assert found.select("row_hash", "code").rows() == [(hashes[0], 0)]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from labelpress.label_models import load
 from labelpress.labels import label_rows
 from labelpress.row_index import read_index
-from labelpress.stages.label import _overriding
+from labelpress.stages.label import overriding_by
 from labelpress.stages.vote import voting
 from labelpress.vote_files import read_votes
 
@@ -26,7 +26,7 @@ NEW = {
 def labels_of_all_rows(printed):
     """Label every row of the source anew with the candidate's parameters."""
     manifest, run = printed.candidate.manifest, printed.run
-    model, answers = load(manifest.label_model), _overriding(printed.fitted.answers)
+    model, answers = load(manifest.label_model), overriding_by(printed.fitted.answers)
     frames = []
     for partition in manifest.partitions:
         cells = manifest.cells[partition.digest]

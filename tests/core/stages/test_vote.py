@@ -33,7 +33,7 @@ def _one_worker():
 def _vote(project, cluster, period="2026-03-02"):
     run = project.open(period)
     plan = plan_run(run, freeze_answers(run, cluster), cluster)
-    return run, plan, cast_votes(run, plan, cluster, lambda _done, _all: None)
+    return run, plan, cast_votes(run, plan, cluster)
 
 
 def _by_row(run, voted):
@@ -126,7 +126,7 @@ def test_what_a_crashed_run_cast_is_reused(project, cluster):
     kept = project.frame("day-2.parquet")
     project.remove("day-2.parquet")
     with pytest.raises(PartitionsFailedError, match=r"day-2.parquet.*was deleted while the run"):
-        cast_votes(run, plan, cluster, lambda _done, _all: None)
+        cast_votes(run, plan, cluster)
     project.write("day-2.parquet", kept)
 
     _, again, voted = _vote(project, cluster)

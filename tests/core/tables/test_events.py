@@ -52,6 +52,24 @@ def test_a_batch_lands_once(table: EventTable) -> None:
     assert sorted(table.read()["who"]) == ["ann", "bob"]
 
 
+def test_batches_land_together_but_for_those_that_are_there(table: EventTable) -> None:
+    """One commit, whatever their number; their ids are told apart afterwards."""
+    table.append(events("ann"), "b1")
+    version = table.version()
+
+    landed = table.append_all(
+        {("b1", 1): events("ann"), ("b2", 1): events("bob"), ("b3", 4): events("cid", "dan")}
+    )
+
+    assert landed == ("b2", "b3")
+    assert version is not None
+    assert table.version() == version + 1
+    assert sorted(table.read()["who"]) == ["ann", "bob", "cid", "dan"]
+    assert table.has("b3", 4)
+    assert table.append_all({("b2", 1): events("bob"), ("b3", 2): events("cid")}) == ()
+    assert table.append_all({}) == ()
+
+
 def test_numbers_of_a_batch_id_grow(table: EventTable) -> None:
     """Delta remembers the last number only, so a lower one counts as appended."""
     assert table.append(events("one"), "answers", 1)

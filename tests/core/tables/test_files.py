@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import pickle
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ import pytest
 
 from labelpress.errors import StoreError
 from labelpress.tables.files import Files, Written
+from labelpress.tables.folders import ObjectFolder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,6 +53,23 @@ class TestFiles:
         assert files.size("none") is None
         assert files.exists("a/b.bin")
         assert not files.exists("a")
+
+    def test_a_walk_finds_all_files_however_deep(self, files: Files) -> None:
+        """With size and time, in order of path; one file is found the same way."""
+        start = time.time() - 5
+        for path in ("runs/r2/x.json", "runs/r1/deep/y.json", "votes/z"):
+            files.write_bytes(path, b"{}")
+        found = files.walk("runs")
+
+        assert [(file.path, file.size) for file in found] == [
+            ("runs/r1/deep/y.json", 2),
+            ("runs/r2/x.json", 2),
+        ]
+        assert all(file.modified > start for file in found)
+        assert len(files.walk()) == 3
+        assert files.walk("none") == ()
+        assert files.find("runs/r2/x.json") == found[1]
+        assert files.find("none") is None
 
     def test_names_are_the_direct_children_in_order(self, files: Files) -> None:
         """Files and folders alike; a folder that does not exist has none."""
@@ -196,3 +215,21 @@ class TestDisk:
 
         assert found.equals(pl.DataFrame({"id": [2]}))
         assert files.read_parquet("part=a/f.parquet").columns == ["id"]
+
+
+def test_a_refused_conditional_put_is_known_from_any_server() -> None:
+    """AWS names the condition, which s3fs looks for; other servers only say 412."""
+
+    class Bucket:
+        def pipe_file(self, _path: str, _data: bytes, mode: str) -> None:
+            cause = Exception("412")
+            cause.response = {"Error": {"Code": self.code}}  # type: ignore[attr-defined]
+            raise OSError(22, mode) from cause
+
+    bucket = Bucket()
+    bucket.code = "PreconditionFailed"  # type: ignore[attr-defined]
+    assert not ObjectFolder(bucket, "b").create("store.json", b"{}")
+
+    bucket.code = "InternalError"  # type: ignore[attr-defined]
+    with pytest.raises(OSError, match="create"):
+        ObjectFolder(bucket, "b").create("store.json", b"{}")

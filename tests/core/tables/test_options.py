@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from labelpress.tables.options import delta_options, fsspec_options, resolve
+from labelpress.tables.options import (
+    credentials_in,
+    delta_options,
+    fsspec_options,
+    polars_options,
+    resolve,
+)
 
 
 def test_s3_options_may_be_named_as_either_library_names_them() -> None:
@@ -68,3 +74,22 @@ def test_other_object_stores_get_their_options_unchanged() -> None:
 def test_a_uri_means_the_same_in_every_folder(uri: str, expected: str) -> None:
     """A worker in another folder would resolve a relative path elsewhere."""
     assert resolve(uri) == expected
+
+
+def test_retries_are_set_once_for_three_libraries() -> None:
+    """delta-rs takes them as a text, Polars as a number, s3fs as a setting of botocore."""
+    options = {"max_retries": "3"}
+
+    assert delta_options("s3://b", options) == {"max_retries": "3"}
+    assert polars_options("s3://b", options) == {"max_retries": 3}
+    assert fsspec_options("s3://b", options)["config_kwargs"] == {
+        "retries": {"total_max_attempts": 4, "mode": "standard"}
+    }
+
+
+def test_credentials_are_known_by_any_of_their_names() -> None:
+    """Of S3 and of other object stores; an endpoint or a region is none."""
+    options = ("key", "AWS_SECRET_ACCESS_KEY", "session_token", "azure_storage_account_key")
+
+    assert credentials_in(dict.fromkeys(options, "x")) == sorted(options)
+    assert credentials_in({"endpoint_url": "x", "region": "y", "max_retries": "3"}) == []

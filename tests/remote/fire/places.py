@@ -1,16 +1,10 @@
-"""
-Cure one period, then print another and be killed at a stage of it.
-
-`python killed_run.py PROJECT CURED_PERIOD PERIOD WHERE`; no cured period for the first, no place
-for the last. Both in one process, since the imports take most of its time.
-"""
+"""The places at which a run is killed: before a stage, after it (`STAGE+`), or in its middle."""
 
 from __future__ import annotations
 
 import importlib
 import os
 import signal
-import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -36,21 +30,12 @@ STAGES = {
 }
 
 
-def main(project: str, cured: str, period: str, where: str) -> None:
-    """Replace the stage's function by one that is killed before it, or after it (`STAGE+`)."""
-    from flows.relabel import relabel  # noqa: PLC0415
-
-    if cured:
-        relabel(project, period=cured, cluster="threads")
-        print("CURED", flush=True)  # noqa: T201
-    if not where:
-        return
-    stage, after = where.removesuffix("+"), where.endswith("+")
+def arm(place: str) -> None:
+    """Replace the stage's function in this process by one that is killed there."""
+    stage, after = place.removesuffix("+"), place.endswith("+")
     module = importlib.import_module(STAGES[stage][0])
     name = STAGES[stage][1]
-    original = getattr(module, name)
-    setattr(module, name, _deadly(original, after=after))
-    relabel(project, period=period, cluster="threads")
+    setattr(module, name, _deadly(getattr(module, name), after=after))
 
 
 def _deadly(function: Callable[..., Any], *, after: bool) -> Callable[..., Any]:
@@ -60,7 +45,3 @@ def _deadly(function: Callable[..., Any], *, after: bool) -> Callable[..., Any]:
         os.kill(os.getpid(), signal.SIGKILL)
 
     return wrapped
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

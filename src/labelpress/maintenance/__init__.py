@@ -1,0 +1,1 @@
+"""Maintenance: what a store no longer needs, found first and removed then."""
