@@ -62,13 +62,13 @@ def print_period(root: Path, period: str, cluster: Cluster) -> Manifest:
     with accounted(run, "plan", cluster):
         plan = plan_run(run, frozen, cluster)
     with accounted(run, "vote", cluster) as account:
-        voted = cast_votes(run, plan, cluster, _silent)
+        voted = cast_votes(run, plan, cluster)
         account.heuristic_seconds = voted.heuristic_seconds
         account.saved_seconds = voted.saved_seconds
     with accounted(run, "fit", cluster):
         fitted = fit_labels(run, voted, plan.answers, cluster)
     with accounted(run, "label", cluster):
-        candidate = write_labels(run, fitted, cluster, _silent)
+        candidate = write_labels(run, fitted, cluster)
     with accounted(run, "gate", cluster):
         gated = judge_candidate(run, candidate, cluster)
     version = None if gated.held else publish_labels(run, gated.manifest)
@@ -86,7 +86,3 @@ def print_period(root: Path, period: str, cluster: Cluster) -> Manifest:
         asks=0,
     )
     return gated.manifest
-
-
-def _silent(_done: int, _all: int) -> None:
-    """Show no progress."""

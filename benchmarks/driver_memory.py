@@ -63,7 +63,7 @@ def run_stages(root: Path, most: int) -> dict[str, float]:
         plan = plan_run(run, freeze_answers(run, cluster), cluster)
         before = peak_mib()
         started = time.perf_counter()
-        voted = cast_votes(run, plan, cluster, lambda _done, _all: None)
+        voted = cast_votes(run, plan, cluster)
         fit_labels(run, voted, plan.answers, cluster)
         seconds = time.perf_counter() - started
     held = voted.votes.patterns is not None

@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ import numpy as np
 
 from benchmarks.audit_simulation import audit_once, pipelines
 from benchmarks.label_data import CROWD_SETS, DATA, HEURISTIC_SETS, Judged, read_crowd, read_split
+from benchmarks.result import Result
 from labelpress.base_rate import measure_base_rate
 from labelpress.label_models import fit_label_model
 
@@ -35,20 +36,6 @@ OUT = Path(__file__).parent / "out"
 TIE_SEEDS = 20
 ANSWER_SEEDS = 10
 ANSWERS = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """One line of the table; `met` follows from the figures."""
-
-    name: str
-    ours: float
-    peer: float
-    peer_name: str
-    unit: str
-    ratio: float
-    goal: str
-    met: bool
 
 
 def at_least(

@@ -113,6 +113,7 @@ def label_file(
         partition=pl.lit(name),
         heuristic=pl.lit(None, pl.String),
         changed=pl.lit(value=False),
+        disputed=pl.lit(None, pl.Float64),
         askable=pl.lit(value=True),
     )
     return counts, pick_candidates(scored, limit)

@@ -114,16 +114,12 @@ def print_versions(root: Path, rows: int) -> None:
         with open_cluster(workers=2) as cluster:
             run = open_run(read_project(str(root)), period=period)
             plan = plan_run(run, freeze_answers(run, cluster), cluster)
-            voted = cast_votes(run, plan, cluster, _silent)
+            voted = cast_votes(run, plan, cluster)
             fitted = fit_labels(run, voted, plan.answers, cluster)
-            candidate = write_labels(run, fitted, cluster, _silent)
+            candidate = write_labels(run, fitted, cluster)
             gated = judge_candidate(run, candidate, cluster)
             assert not gated.held, gated.held
             publish_labels(run, gated.manifest)
-
-
-def _silent(_done: int, _all: int) -> None:
-    """Show no progress."""
 
 
 def ask(root: Path, question: str) -> dict[str, Any]:
