@@ -13,6 +13,7 @@ from labelpress.end_model.mixes import Corrected
 from labelpress.end_model.softmax import Softmax
 from labelpress.end_model.vote_features import VoteFeatures
 from labelpress.errors import LabelpressError, ProjectError
+from labelpress.syntax_trees import built_alone
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,7 +78,8 @@ def unpack(content: bytes, trusted: Sequence[str]) -> dict[str, Any]:
     try:
         allowed = {*TRUSTED, *trusted}
         unknown = sorted(set(skops.io.get_untrusted_types(data=content)) - allowed)
-        state = None if unknown else skops.io.loads(content, trusted=sorted(allowed))
+        trust = sorted(allowed)
+        state = None if unknown else built_alone(lambda: skops.io.loads(content, trusted=trust))
     except Exception as error:
         # Skops raises whatever the damage happens to break: zip, JSON, key and type errors.
         raise LabelpressError(

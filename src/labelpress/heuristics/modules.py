@@ -7,6 +7,8 @@ import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from labelpress.syntax_trees import built_alone
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -76,7 +78,7 @@ def parse(name: str, source: str, files: Files, *, registers: bool) -> Module:
 
     Raises `SyntaxError` where the source is no Python.
     """
-    tree = ast.parse(source)
+    tree = built_alone(lambda: ast.parse(source))
     bindings: dict[str, list[ast.stmt]] = {}
     imports: dict[str, list[Import]] = {}
     stars: list[Import] = []
