@@ -23,7 +23,8 @@ def held_out(prepared: Prepared, taught: Taught, seed: int) -> tuple[NDArray[np.
 
     What learnt from answers is learnt again without each fold, by the same recipe. What learnt
     from program labels never saw the answered rows, so it is asked as it is; where it did see
-    them, no row can be returned.
+    them, no row can be returned. A teacher has shown a distilled learner all answers, so the
+    correction that it was distilled from is asked in its place, which is seldom better.
     """
     rows = prepared.views[0][0].answered
     blind = all(r.mix != "program" or r.base is not None for r in taught.recipes)

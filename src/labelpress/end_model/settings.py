@@ -70,6 +70,16 @@ class EndModelSettings(BaseModel):
     mix: Literal["auto", "program", "answers", "offset"] = "auto"
     """How program labels and answers are combined; `auto` is decided by cross-validation."""
 
+    distil: bool = True
+    """Whether our own model, held in memory, learns an `offset` from a teacher that sees the
+    votes."""
+
+    @property
+    def distils(self) -> bool:
+        """Whether votes are read for a teacher."""
+        ours = self.estimator is None
+        return self.distil and ours and self.mix in ("auto", "offset")
+
     @property
     def tempered(self) -> bool:
         """Whether a temperature is learnt."""

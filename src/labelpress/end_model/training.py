@@ -10,6 +10,7 @@ import numpy as np
 
 from labelpress.answer_weights import weigh_answers
 from labelpress.end_model.classifiers import fit_classifier
+from labelpress.end_model.distilling import distil
 from labelpress.end_model.features import FittedFeatures, fit_features
 from labelpress.end_model.held_out import held_out
 from labelpress.end_model.mix_race import Candidate, choose, race
@@ -105,11 +106,17 @@ class Prepared:
 
     features: FittedFeatures
     views: tuple[tuple[Lesson, VoteFeatures | None], ...]
+    votes: NDArray[np.signedinteger[Any]] | None = None
+    """Those that a teacher sees, shape (n, heuristics); None where nothing is distilled."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How a learner was made, so that it can be made again without some of the answers."""
+    """
+    How a learner was made, so that it can be made again without some of the answers.
+
+    Of one that was distilled it tells the step before: the correction of the program labels.
+    """
 
     mix: Mix
     penalty: float
@@ -209,7 +216,8 @@ def prepare(
     how = _how_to_learn(settings, seed)
     linear = settings.estimator is None
     lessons = [Lesson(x, program, codes, importance, class_weights, how, linear) for x, _ in views]
-    return Prepared(fitted, tuple(zip(lessons, [seen for _, seen in views], strict=True)))
+    shown = votes if settings.distils and like is None else None
+    return Prepared(fitted, tuple(zip(lessons, [seen for _, seen in views], strict=True)), shown)
 
 
 def learn(
@@ -225,6 +233,10 @@ def learn(
         _learn(lesson, settings, seed, base)
         for (lesson, _), base in zip(prepared.views, given, strict=True)
     ]
+    _, recipe, mix, candidates = taught[0]
+    if prepared.votes is not None and recipe.mix == "offset":
+        distilled = distil(prepared.views[0][0], prepared.votes, seed)
+        taught[0] = (distilled, recipe, f"distilled {mix}", candidates)
     model = TrainedModel(
         classes=tuple(classes),
         features=prepared.features,

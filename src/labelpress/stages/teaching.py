@@ -109,7 +109,7 @@ def fly(blocks: Sequence[Block], job: Job) -> Pilot:
         )
         for lesson, seen in prepared.views
     )
-    return Pilot(replace(prepared, views=views), swept)
+    return Pilot(replace(prepared, views=views, votes=None), swept)
 
 
 def read_lesson(
@@ -240,7 +240,8 @@ def _judge(
 
     Returned are also what judged, and the test set's rows by how suspicious their gold is.
     """
-    test, seen = job.reading.test, job.reading.votes
+    test = job.reading.test
+    seen = job.reading.votes if model.sees_votes else None
     if test is not None:
         said = model.predict_proba(test.frame, _test_votes(test, seen, job.reading.classes))
         judged = evaluate(said, test.codes, test.digest)

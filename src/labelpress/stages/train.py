@@ -12,6 +12,7 @@ from labelpress.end_model.classifiers import streams
 from labelpress.end_model.settings import Features
 from labelpress.end_model.sizing import ALWAYS_FITS, Sizing, choose_solver
 from labelpress.end_model.streaming import new_stream
+from labelpress.end_model.training import FEWEST_ANSWERS
 from labelpress.stages.recheck import write_test_suspects
 from labelpress.stages.teaching import (
     Job,
@@ -108,6 +109,8 @@ def train_model(
         solver=sizing.reason,
     )
     if sizing.solver == "stream":
+        if not settings.end_model.votes:  # nothing is distilled
+            job = replace(job, reading=replace(job.reading, votes=None))
         known = set(job.answers["row_id"].to_list())
         found = answers.filter(pl.col("row_id").is_in(list(known)))["partition"].unique().to_list()
         asked = {name: part for name, part in parts.items() if part.partition.digest in found}
@@ -122,7 +125,9 @@ def _job(run: Run, manifest: Manifest, answers: pl.DataFrame) -> Job:
         features = by_type(manifest.types, (settings.source.id, settings.experts.oracle))
     used = answers.select("row_id", "code", "reserved", "stratum", "propensity")
     votes = None
-    if settings.end_model.votes:
+    teaching = used.filter(~pl.col("reserved")).height
+    distils = settings.end_model.distils and teaching >= FEWEST_ANSWERS
+    if settings.end_model.votes or distils:
         bundle = run.project.bundle
         votes = SeenVotes(manifest.cells, voting(manifest.heuristics), bundle)
     reading = Reading(

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SeenVotes:
-    """Where the votes are, for a model that sees them."""
+    """Where the votes are, for a model or a teacher that sees them."""
 
     cells: Mapping[str, Mapping[str, Cell]]
     """By partition digest and fingerprint."""
@@ -64,7 +64,7 @@ class Reading:
     answered: tuple[str, ...]
     """Rows that are read whatever their number."""
     votes: SeenVotes | None
-    """None where the model does not see them."""
+    """None where neither the model nor its teacher sees them."""
     test: TestSet | None
 
     def of(self, below: float, *, answered: bool = True) -> Reading:

@@ -67,6 +67,15 @@ def _printed(tmp_path_factory, write_project, cluster):
     return write_project(tmp_path_factory.mktemp("train") / "reviews").print(cluster)
 
 
+@pytest.fixture(name="answered", scope="module")
+def _answered(tmp_path_factory, write_project, cluster):
+    """A project of 120 rows, printed after an oracle has answered for half of them."""
+    project = write_project(tmp_path_factory.mktemp("distil") / "reviews")
+    project.enlarge()
+    project.print(cluster)
+    return project.print(cluster, "2026-03-09")
+
+
 def _trained(printed, cluster, **settings):
     """Train on what was printed, with other settings of the end model."""
     run, manifest = printed.run, printed.gated.manifest
@@ -125,6 +134,30 @@ class TestSolvers:
         trained = _trained(printed, cluster, solver="stream", votes=True)
 
         assert TrainedModel.from_bytes(trained.content).sees_votes
+
+
+class TestDistilling:
+    """A teacher sees the votes that the model itself need not see."""
+
+    def test_the_votes_are_read_where_answers_correct_the_labels(self, answered, cluster):
+        """And the model serves without them."""
+        trained = _trained(answered, cluster, mix="offset")
+
+        assert trained.mix.startswith("distilled offset")
+        assert not TrainedModel.from_bytes(trained.content).sees_votes
+
+    def test_both_learners_are_kept_where_the_model_sees_votes_too(self, answered, cluster):
+        """The one without votes is taught by a teacher, the other is not."""
+        trained = _trained(answered, cluster, mix="offset", votes=True)
+
+        model = TrainedModel.from_bytes(trained.content)
+        assert trained.mix.startswith("distilled offset")
+        assert [seen is not None for _, seen in model.learners] == [False, True]
+
+    @pytest.mark.parametrize("settings", [{"distil": False}, {"solver": "stream"}], ids=str)
+    def test_it_is_left_out_where_it_cannot_or_shall_not_be(self, answered, cluster, settings):
+        """What is streamed is learnt block by block before there is a teacher."""
+        assert _trained(answered, cluster, mix="offset", **settings).mix.startswith("offset")
 
 
 def _weights(trained):
