@@ -35,6 +35,7 @@ from labelpress.stages.record import keep_record
 from labelpress.stages.vote import cast_votes
 from labelpress.store import open_project_store
 from labelpress.tables.schemas import ASKS
+from tests.programs import SOURCES, find_program, missing_programs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -66,12 +67,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Say before the long run what it will miss."""
+    if not config.getoption("--full"):
+        return []
+    return [f"not here, so its tests will fail: {missing}" for missing in missing_programs()]
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip what needs more than pip, and name it."""
+    """Skip what needs more than pip, and name it; with `--full` fail where it is not there."""
     marker = item.get_closest_marker("system")
-    if marker is None or item.config.getoption("--full"):
+    if marker is None:
         return
-    pytest.skip(f"needs {marker.args[0]}; run by make test-full")
+    (system,) = marker.args
+    if not item.config.getoption("--full"):
+        pytest.skip(f"needs {system}; run by make test-full")
+    if find_program(system) is None:
+        pytest.fail(f"needs {system}, which is not here: {SOURCES[system]}", pytrace=False)
 
 
 @pytest.hookimpl(trylast=True)

@@ -20,6 +20,7 @@ import polars as pl
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
+from tests.programs import find_program
 from tests.remote.fire.servers import free_port
 
 if TYPE_CHECKING:
@@ -116,13 +117,13 @@ def _address(own) -> Iterator[str]:
 @pytest.fixture(name="page")
 def _page() -> Iterator[Page]:
     """A page of a browser without a screen."""
-    program = shutil.which("chromium")
-    assert program, "chromium is not there: apt-get install chromium"
     # A container's root has no sandbox; the pages are our own.
     options = ["--no-sandbox", "--disable-dev-shm-usage"]
     with (
         sync_playwright() as playwright,
-        playwright.chromium.launch(executable_path=program, args=options) as browser,
+        playwright.chromium.launch(
+            executable_path=find_program("chromium"), args=options
+        ) as browser,
     ):
         page = browser.new_page(viewport={"width": 1000, "height": 860}, color_scheme="light")
         page.set_default_timeout(60_000)

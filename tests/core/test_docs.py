@@ -17,6 +17,7 @@ from labelpress.gate import GateSettings
 from labelpress.project import Settings, parse_settings
 from labelpress.tables import schemas
 from labelpress.tables.label_files import label_schema
+from tests.programs import SOURCES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -222,6 +223,20 @@ def test_pictures_are_small_and_shown(picture):
     """A clone stays light, and nothing lies about unused."""
     assert picture.stat().st_size < 300_000
     assert any(picture.name in document.read_text() for document in DOCUMENTS)
+
+
+def test_how_to_get_what_all_tests_need_is_said():
+    """Every system that a mark names: Debian's in one command, and Label Studio's version."""
+    marks = re.compile(r'mark\.system\("(.+?)"\)')
+    named = {n for path in ROOT.glob("tests/**/*.py") for n in marks.findall(path.read_text())}
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    packages = re.search(r"^sudo apt-get install (.+)$", text, re.MULTILINE)
+    debian = {name for name, source in SOURCES.items() if source == f"apt-get install {name}"}
+
+    assert named == set(SOURCES)
+    assert packages is not None
+    assert set(packages[1].split()) == debian == named - {"label-studio"}
+    assert re.search(r"label-studio==[\d.]+", SOURCES["label-studio"])[0] in text
 
 
 def test_the_notebook_example_of_the_label_models_runs():

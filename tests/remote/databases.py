@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.programs import find_program
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -30,7 +32,7 @@ def database(kind: str, folder: Path) -> Iterator[str]:
 @contextmanager
 def _postgresql() -> Iterator[str]:
     """Make a cluster that listens on a socket in its folder only, and drop it at the end."""
-    programs = _programs()
+    programs = find_program("postgresql").parent
     home = Path(subprocess.check_output(["mktemp", "--directory"], text=True).strip())
     user = _unprivileged(home)
     data, log = home / "data", home / "log"
@@ -43,14 +45,6 @@ def _postgresql() -> Iterator[str]:
     finally:
         _run(user, programs / "pg_ctl", "-D", data, "-m", "immediate", "stop")
         shutil.rmtree(home)
-
-
-def _programs() -> Path:
-    """Find the server's programs, which Debian keeps away from the path."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    on_path = shutil.which("initdb")
-    assert found or on_path, "no PostgreSQL server: install the package postgresql"
-    return found[-1].parent if found else Path(on_path or "").parent
 
 
 def _unprivileged(home: Path) -> tuple[str, ...]:

@@ -8,7 +8,6 @@ name its command in LABEL_STUDIO, or have it on the path. Written against 1.23.2
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -26,12 +25,12 @@ from labelpress.exchange.label_studio import pull_answers, push_asks
 from labelpress.exchange.label_studio_api import LabelStudio
 from labelpress.exchange.taking import take_answers
 from labelpress.store import open_project_store
+from tests.programs import find_program
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = [pytest.mark.remote, pytest.mark.system("label-studio"), pytest.mark.timeout(600)]
-COMMAND = os.environ.get("LABEL_STUDIO") or shutil.which("label-studio")
 TOKEN = "0123456789abcdef0123456789abcdef01234567"  # noqa: S105  of this server alone
 STARTING_SECONDS = 300
 
@@ -61,7 +60,7 @@ class Server:
         }
         without_ours = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
         self._process = subprocess.Popen(
-            [str(COMMAND), "start", *options, *person, "--user-token", TOKEN],
+            [str(find_program("label-studio")), "start", *options, *person, "--user-token", TOKEN],
             cwd=self._folder,
             env=without_ours | settings,
             stdout=subprocess.DEVNULL,
@@ -120,8 +119,6 @@ class Server:
 
 @pytest.fixture(name="server")
 def _server(tmp_path_factory):
-    if not COMMAND:
-        pytest.skip("no label-studio on the path, and LABEL_STUDIO does not name one")
     server = Server(tmp_path_factory.mktemp("label-studio"))
     yield server
     server.kill()
