@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
+
 import pytest
 
+from tests.remote.fire.places import STAGES
 from tests.remote.fire.proofs import wrongs
 from tests.remote.fire.roles import Options
 from tests.remote.fire.target import period_of
@@ -30,6 +33,8 @@ ALONE = (
 
 def pytest_generate_tests(metafunc):
     """Kill at each place alone where everything is to be run."""
+    if "places" not in metafunc.fixturenames:
+        return
     full = metafunc.config.getoption("--full")
     places = (*CHAINS, *((place,) for place in ALONE)) if full else CHAINS
     metafunc.parametrize("places", places, ids=", ".join)
@@ -47,3 +52,11 @@ def test_runs_killed_at_stages_are_cured_by_the_next(target, arena, places):
 
     assert cured[0] == "Completed", cured
     assert wrongs(target.store, [period], target.tracking_uri, "reviews", target.row_ids()) == []
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_each_place_is_in_the_code(stage):
+    """Else a run would end with another error than its death, and only in the full tests."""
+    module, name = STAGES[stage]
+
+    assert callable(getattr(importlib.import_module(module), name))

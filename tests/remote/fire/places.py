@@ -19,7 +19,7 @@ STAGES = {
     "gate": ("tasks.gate", "judge_candidate"),
     "publish": ("tasks.publish", "publish_labels"),
     "ask": ("tasks.ask", "put_asks"),
-    "train": ("tasks.train", "train_model"),
+    "train": ("tasks.train", "train_or_say_why"),
     "promote": ("tasks.promote", "promote_model"),
     "record": ("tasks.record", "record_run"),
     # in the middle of a stage: the model is registered but not decided on; the ledger is booked
