@@ -10,9 +10,9 @@ from labelpress.end_model import distilling
 from labelpress.end_model.settings import EndModelSettings, Features
 from labelpress.end_model.training import TrainedModel, fit
 
-NUMBERS = EndModelSettings(features=Features(numeric=tuple(f"x{j}" for j in range(20))))
+NUMBERS = EndModelSettings(features=Features(numeric=tuple(f"x{j}" for j in range(10))))
 CLASSES = ("ham", "spam")
-TAUGHT = 500
+TAUGHT = 400
 
 
 @pytest.fixture(name="drawn", scope="module")
@@ -23,17 +23,17 @@ def _drawn() -> tuple[pl.DataFrame, np.ndarray, np.ndarray]:
     Nothing of the features tells where a heuristic votes, so only who sees the votes can know.
     """
     rng = np.random.default_rng(3)
-    X = rng.normal(size=(2 * TAUGHT, 20))
+    X = rng.normal(size=(2 * TAUGHT, 10))
     truth = (X[:, :5].sum(axis=1) > 0).astype(np.int64)
     votes = np.full((len(X), 2), -1, dtype=np.int8)
     first = rng.random(len(X)) < 0.55
     votes[first, 0] = truth[first]
     votes[~first, 1] = 1 - truth[~first]
-    rows = pl.DataFrame({f"x{j}": X[:, j] for j in range(20)})
+    rows = pl.DataFrame({f"x{j}": X[:, j] for j in range(10)})
     return rows, truth, votes
 
 
-def taught_by(drawn, *, votes: bool, answered: int = 60, **settings: object) -> TrainedModel:
+def taught_by(drawn, *, votes: bool, answered: int = 30, **settings: object) -> TrainedModel:
     """Fit on the first half of the rows, whose program labels are the votes as they were cast."""
     rows, truth, cast = drawn
     spam = np.where(cast[:TAUGHT].max(axis=1) == 1, 0.8, 0.2)
@@ -65,7 +65,7 @@ def _distilled(drawn) -> TrainedModel:
 
 
 def test_what_the_answers_say_of_the_votes_reaches_a_model_that_sees_none(drawn, distilled):
-    """Sixty answers correct the labels of all rows on which the bad heuristic votes."""
+    """Thirty answers correct the labels of all rows on which the bad heuristic votes."""
     plain = taught_by(drawn, votes=False)
 
     assert not distilled.sees_votes
@@ -89,7 +89,7 @@ def test_nothing_is_distilled_without_a_correction_by_answers(drawn, settings):
 
 def test_a_teacher_of_some_of_the_rows_labels_all(drawn, distilled, monkeypatch):
     """It learns from a draw, and what it says comes in blocks: the model is as good."""
-    monkeypatch.setattr(distilling, "TEACHER_ROWS", 200)
+    monkeypatch.setattr(distilling, "TEACHER_ROWS", 150)
     drawn_from = taught_by(drawn, votes=True)
 
     assert not np.array_equal(said_by(drawn_from, drawn), said_by(distilled, drawn))
