@@ -13,6 +13,7 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 import pytest
+from prefect.automations import Automation
 from prefect.blocks.notifications import CustomWebhookNotificationBlock
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowFilter
@@ -93,16 +94,27 @@ def test_a_person_is_told_of_held_and_stale_labels(arena, client):
 
 def test_a_run_whose_process_died_is_crashed(arena, client):
     """A held run, which ended in the same minute, stays what it is."""
-    put(zombies(within=timedelta(seconds=10)))
-    process = subprocess.Popen([sys.executable, "-c", DIE], env=arena.server.environment)
-    try:
-        _wait(lambda: _said(client) >= 2)
-    finally:
-        process.kill()
-        process.wait()
+    with _impatient():
+        process = subprocess.Popen([sys.executable, "-c", DIE], env=arena.server.environment)
+        try:
+            _wait(lambda: _said(client) >= 2)
+        finally:
+            process.kill()
+            process.wait()
 
-    _wait(lambda: _state(client, "dying") == "Crashed")
+        _wait(lambda: _state(client, "dying") == "Crashed")
     assert _state(client, "held") == "Held"
+
+
+@contextmanager
+def _impatient() -> Iterator[None]:
+    """Have the automation for ten seconds' silence, and not for the runs of later tests."""
+    automation = zombies(within=timedelta(seconds=10))
+    put(automation)
+    try:
+        yield
+    finally:
+        Automation.read(name=automation.name).delete()
 
 
 def _said(client: SyncPrefectClient) -> int:
