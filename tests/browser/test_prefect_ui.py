@@ -278,9 +278,11 @@ def _submit(page: Page, form: Page | Locator, request: str) -> None:
     pages say that something went wrong, and a person presses again: with the key, since that
     message lies above the button.
     """
+    button = form.get_by_role("button", name="Submit")
     for _ in range(20):
+        expect(button).to_be_enabled()  # it is not while the server is asked
         with page.expect_response(re.compile(f"/api/.+/{request}$")) as answer:
-            form.get_by_role("button", name="Submit").press("Enter")
+            button.press("Enter")
         if answer.value.status != 503:
             break
     assert answer.value.ok, answer.value.text()
