@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from scipy import sparse
 
 if TYPE_CHECKING:
+    import numpy as np
     import polars as pl
+    from numpy.typing import NDArray
 
     from labelpress.end_model.softmax import Matrix
 
@@ -29,6 +31,7 @@ class RowBytes:
     """What an average training row takes."""
 
     columns: float
+    """With its votes, where the model or a teacher sees them."""
     features: float
 
     def needed(self, rows: int, classes: int) -> float:
@@ -47,11 +50,14 @@ class Sizing:
     reason: str
 
 
-def measure(frame: pl.DataFrame, X: Matrix) -> RowBytes:
-    """Measure some rows and their features."""
+def measure(
+    frame: pl.DataFrame, X: Matrix, votes: NDArray[np.signedinteger[Any]] | None = None
+) -> RowBytes:
+    """Measure some rows, their features and their votes."""
     rows = max(frame.height, 1)
+    seen = 0 if votes is None else votes.nbytes
     size = X.data.nbytes + X.indices.nbytes + X.indptr.nbytes if sparse.issparse(X) else X.nbytes
-    return RowBytes(frame.estimated_size() / rows, size / rows)
+    return RowBytes((frame.estimated_size() + seen) / rows, size / rows)
 
 
 def choose_solver(

@@ -70,10 +70,12 @@ class Streamed:
 
 def measure_rows(part: TrainingPart, reading: Reading, rows: int) -> RowBytes | None:
     """Measure what each of so many training rows takes, by some of one partition, on a worker."""
-    frame = read_block(part, reading).frame
+    block = read_block(part, reading)
+    frame = block.frame
     if frame.height == 0:
         return None
-    return measure(frame, fit_features(frame, reading.features, rows).transform(frame))
+    features = fit_features(frame, reading.features, rows).transform(frame)
+    return measure(frame, features, block.votes)
 
 
 def fit_in_memory(blocks: Sequence[Block], job: Job) -> Trained:

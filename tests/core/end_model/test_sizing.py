@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 import pytest
 from scipy import sparse
@@ -59,3 +60,12 @@ def test_rows_are_measured_by_their_columns_and_features():
     found = measure(frame, sparse.csr_matrix([[1.0, 0.0], [0.0, 2.0]]))
 
     assert (found.columns, found.features) == (8.0, (16 + 8 + 12) / 2)
+
+
+def test_votes_are_measured_with_the_columns():
+    """A hundred heuristics may take more than the text they vote on."""
+    frame, X = pl.DataFrame({"x": [1.0, 2.0]}), np.ones((2, 1))
+
+    found = measure(frame, X, np.zeros((2, 100), dtype=np.int8))
+
+    assert found.columns == 108.0
