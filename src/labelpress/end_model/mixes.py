@@ -64,6 +64,10 @@ class Lesson:
         """Positions of the rows with a program label and no answer."""
         return np.flatnonzero((self.answers < 0) & (self.program.sum(axis=1) > 0))
 
+    def program_targets(self, rows: NDArray[np.int64]) -> Floats:
+        """Return the program labels of some rows as half-sharp targets, shape (len(rows), K)."""
+        return half_sharp(self.program[rows]) * self.class_weights
+
     def answer_targets(self, rows: NDArray[np.int64]) -> Floats:
         """Return the answers of some rows as targets, shape (len(rows), K)."""
         targets = np.zeros((len(rows), self.program.shape[1]))
@@ -124,8 +128,7 @@ def confidence_of(program: Floats) -> Floats:
 
 def fit_program(lesson: Lesson, rows: NDArray[np.int64]) -> Learner:
     """Fit on the program labels of some rows, half sharpened."""
-    targets = half_sharp(lesson.program[rows]) * lesson.class_weights
-    return lesson.fit(lesson.X[rows], targets, PROGRAM_PENALTY)
+    return lesson.fit(lesson.X[rows], lesson.program_targets(rows), PROGRAM_PENALTY)
 
 
 def fit_answers(lesson: Lesson, penalty: float, rows: NDArray[np.int64]) -> Learner:

@@ -229,14 +229,12 @@ def learn(
 ) -> Taught:
     """Fit each view's learner; `bases`, where given, already know the program labels."""
     given: list[Learner | None] = [*bases] or [None] * len(prepared.views)
+    # A learner that sees the votes itself needs no teacher.
+    shown = [prepared.votes, *[None] * (len(prepared.views) - 1)]
     taught = [
-        _learn(lesson, settings, seed, base)
-        for (lesson, _), base in zip(prepared.views, given, strict=True)
+        _learn(lesson, settings, seed, base, votes)
+        for (lesson, _), base, votes in zip(prepared.views, given, shown, strict=True)
     ]
-    _, recipe, mix, candidates = taught[0]
-    if prepared.votes is not None and recipe.mix == "offset":
-        distilled = distil(prepared.views[0][0], prepared.votes, seed)
-        taught[0] = (distilled, recipe, f"distilled {mix}", candidates)
     model = TrainedModel(
         classes=tuple(classes),
         features=prepared.features,
@@ -259,7 +257,11 @@ def _tempered(taught: Taught, prepared: Prepared, seed: int) -> Taught:
 
 
 def _learn(
-    lesson: Lesson, settings: EndModelSettings, seed: int, base: Learner | None
+    lesson: Lesson,
+    settings: EndModelSettings,
+    seed: int,
+    base: Learner | None,
+    votes: NDArray[np.signedinteger[Any]] | None,
 ) -> tuple[Learner, Recipe, str, tuple[Mapping[str, Any], ...]]:
     answered, unanswered = lesson.answered, lesson.unanswered
     if len(unanswered) == 0 and len(answered) == 0 and base is None:
@@ -293,15 +295,24 @@ def _learn(
     chosen = choose(candidates)
     known = chosen.base or (bases[0] if bases else None)
     taught = None if known is None else known.learner
-    learner: Learner
-    if taught is None or chosen.mix == "answers":
-        learner = fit_answers(lesson, chosen.penalty, answered)
-    elif chosen.mix == "offset":
-        learner = fit_offset(lesson, taught, chosen.penalty, answered, chosen.weight)
-    else:
-        learner = taught
+    told = _described(chosen, candidates)
+    if chosen.mix == "offset" and votes is not None:
+        told = f"distilled {told}"
     recipe = Recipe(chosen.mix, chosen.penalty, taught, chosen.weight, chosen.share)
-    return learner, recipe, _described(chosen, candidates), _table(candidates)
+    return _fit_by(recipe, lesson, votes, seed), recipe, told, _table(candidates)
+
+
+def _fit_by(
+    recipe: Recipe, lesson: Lesson, votes: NDArray[np.signedinteger[Any]] | None, seed: int
+) -> Learner:
+    """Fit what a recipe says; an offset by a teacher, where there are votes for it to see."""
+    if recipe.base is None or recipe.mix == "answers":
+        return fit_answers(lesson, recipe.penalty, lesson.answered)
+    if recipe.mix == "program":
+        return recipe.base
+    if votes is not None:
+        return distil(lesson, votes, seed)
+    return fit_offset(lesson, recipe.base, recipe.penalty, lesson.answered, recipe.weight)
 
 
 def _why_program(settings: EndModelSettings, answers: int, shown: int) -> str:

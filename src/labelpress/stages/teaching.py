@@ -11,7 +11,6 @@ import polars as pl
 from labelpress.end_model.evaluation import Evaluation, evaluate
 from labelpress.end_model.features import fit_features
 from labelpress.end_model.held_out import held_out
-from labelpress.end_model.mixes import half_sharp
 from labelpress.end_model.sizing import RowBytes, measure
 from labelpress.end_model.sweep import FEWEST_JUDGES, Judges, Sweep, sweep
 from labelpress.end_model.training import Prepared, Taught, TrainedModel, learn, prepare
@@ -122,8 +121,8 @@ def read_lesson(
     prepared, _ = _prepared(block, job, pilot.prepared)
     lesson = prepared.views[0][0]
     rows = lesson.unanswered
-    targets = half_sharp(lesson.program[rows]) * lesson.class_weights
-    return tuple(view.X[rows] for view, _ in prepared.views), targets, block.excluded
+    matrices = tuple(view.X[rows] for view, _ in prepared.views)
+    return matrices, lesson.program_targets(rows), block.excluded
 
 
 def learn_block(state: Streamed, block: tuple[tuple[Matrix, ...], Floats, int]) -> Streamed:
