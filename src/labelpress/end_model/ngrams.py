@@ -24,7 +24,8 @@ MOST: Final = 200_000
 """N-grams kept, the most frequent ones."""
 _BLOCK: Final = 1_000_000
 """Characters hashed at once: some 200 MB while it lasts."""
-_CHARACTERS: Final = (2, 3, 4, 5)
+_SHORTEST: Final = 2
+"""Of runs of characters."""
 _BASE: Final = 0x9E3779B97F4A7C15
 _INVERSE: Final = pow(_BASE, -1, 1 << 64)
 _MIX: Final = np.uint64(0xFF51AFD7ED558CCD)
@@ -36,10 +37,12 @@ class Ngrams:
     """The n-grams that were learnt and what each weighs."""
 
     kind: Kind
+    longest: int
+    """How many words or characters a run has, at most."""
     buckets: NDArray[np.int64]
     """The hash value of each column, ascending."""
     weights: NDArray[np.float32]
-    """Inverse document frequency of each column, as scikit-learn smooths it."""
+    """What each column weighs, the more the rarer it is."""
 
     def transform(self, text: Sequence[str]) -> Any:
         """Return CSR of float32, shape (n, columns): sublinear TF-IDF, rows of length 1 or 0."""
@@ -47,7 +50,7 @@ class Ngrams:
         column_of[self.buckets] = np.arange(len(self.buckets), dtype=np.int32)
         blocks = [
             self._weigh(rows, column_of[buckets], counts, height)
-            for rows, buckets, counts, height in _counted(text, self.kind)
+            for rows, buckets, counts, height in _counted(text, self.kind, self.longest)
         ]
         empty = sparse.csr_matrix((0, len(self.buckets)), dtype=np.float32)
         return sparse.vstack(blocks, format="csr") if blocks else empty
@@ -70,24 +73,27 @@ class Ngrams:
         return sparse.csr_matrix((data.astype(np.float32), columns, starts), shape=shape)
 
 
-def fit_ngrams(text: Sequence[str], kind: Kind) -> Ngrams:
+def fit_ngrams(text: Sequence[str], kind: Kind, longest: int) -> Ngrams:
     """
     Learn which n-grams there are: those in two rows or more, at most `MOST`.
 
-    Words are runs of letters, digits and underscores, alone and in pairs. Characters are runs of
-    two to five within a word and the spaces about it, punctuation included.
+    A word is a run of letters, digits and underscores; words count alone and in runs of up to
+    `longest`. Characters are runs of two to `longest` within a word and the spaces about it,
+    punctuation included. An n-gram weighs the square root of its inverse document frequency (as
+    scikit-learn smooths it): a few answers teach only what is frequent, and by its whole it would
+    hardly weigh.
     """
     frequency = np.zeros(BUCKETS, dtype=np.int64)
-    for _, buckets, _, _ in _counted(text, kind):
+    for _, buckets, _, _ in _counted(text, kind, longest):
         frequency += np.bincount(buckets, minlength=BUCKETS)
     twice = np.flatnonzero(frequency >= 2)
     kept = np.sort(twice[np.argsort(-frequency[twice], kind="stable")[:MOST]])
-    weights = np.log((1 + len(text)) / (1 + frequency[kept])) + 1
-    return Ngrams(kind, kept, weights.astype(np.float32))
+    weights = np.sqrt(np.log((1 + len(text)) / (1 + frequency[kept])) + 1)
+    return Ngrams(kind, longest, kept, weights.astype(np.float32))
 
 
 def _counted(
-    text: Sequence[str], kind: Kind
+    text: Sequence[str], kind: Kind, longest: int
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], int]]:
     """Yield row, bucket and count of the n-grams of each block, and how many rows it has."""
     block: list[str] = []
@@ -95,25 +101,26 @@ def _counted(
     for row in text:
         plain = f" {' '.join(row.lower().split())} "
         if block and size + len(plain) > _BLOCK:
-            yield (*_count(block, kind), len(block))
+            yield (*_count(block, kind, longest), len(block))
             block, size = [], 0
         block.append(plain)
         size += len(plain)
     if block:
-        yield (*_count(block, kind), len(block))
+        yield (*_count(block, kind, longest), len(block))
 
 
 def _count(
-    block: Sequence[str], kind: Kind
+    block: Sequence[str], kind: Kind, longest: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     joined = "".join(block)
     codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
     row_of = np.repeat(np.arange(len(block)), np.fromiter(map(len, block), dtype=np.int64))
     hashed = _RollingHash(codes)
     if kind == "words":
-        found = [_word_pairs(joined, codes, row_of, hashed)]
+        found = _word_runs(joined, codes, row_of, hashed, longest)
     else:
-        found = [_runs(codes == ord(" "), row_of, hashed, size) for size in _CHARACTERS]
+        sizes = range(_SHORTEST, longest + 1)
+        found = [_runs(codes == ord(" "), row_of, hashed, size) for size in sizes]
     rows = np.concatenate([place for place, _ in found])
     buckets = np.concatenate([_bucket(hashes) for _, hashes in found])
     both, counts = np.unique((rows << _BITS) | buckets, return_counts=True)
@@ -140,9 +147,13 @@ class _RollingHash:
         return np.asarray((self._sums[ends] - self._sums[starts]) * self._back[starts])
 
 
-def _word_pairs(
-    joined: str, codes: NDArray[np.uint32], row_of: NDArray[np.int64], hashed: _RollingHash
-) -> tuple[NDArray[np.int64], Hashes]:
+def _word_runs(
+    joined: str,
+    codes: NDArray[np.uint32],
+    row_of: NDArray[np.int64],
+    hashed: _RollingHash,
+    longest: int,
+) -> list[tuple[NDArray[np.int64], Hashes]]:
     known = sorted(set(joined))
     of_word = np.zeros(ord(known[-1]) + 1, dtype=bool)
     of_word[[ord(c) for c in known if c.isalnum() or c == "_"]] = True
@@ -150,9 +161,12 @@ def _word_pairs(
     edges = np.flatnonzero(np.diff(of_word[codes].astype(np.int8))) + 1
     starts, ends = edges[::2], edges[1::2]
     rows, words = row_of[starts], hashed.of(starts, ends)
-    together = rows[1:] == rows[:-1]
-    pairs = (words[:-1] * _PAIR + words[1:])[together]
-    return np.concatenate([rows, rows[1:][together]]), np.concatenate([words, pairs])
+    found, runs = [(rows, words)], words
+    for size in range(2, longest + 1):
+        runs = runs[:-1] * _PAIR + words[size - 1 :]
+        together = rows[size - 1 :] == rows[: len(runs)]
+        found.append((rows[size - 1 :][together], runs[together]))
+    return found
 
 
 def _runs(

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from labelpress.end_model.mixes import Learner
     from labelpress.end_model.training import TrainedModel
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """Raised when a reader of today could not understand the file."""
+READABLE: Final = (2, FORMAT)
+"""A model of format 2 does not see how long a text is, and no runs of three words."""
 TRUSTED: Final = (
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",
@@ -92,7 +94,7 @@ def unpack(content: bytes, trusted: Sequence[str]) -> dict[str, Any]:
             "Pass it in `trusted`, or name it in project.toml, [end_model] trusted, if you trained "
             "that model yourself."
         )
-    if not isinstance(state, dict) or state.get("format") != FORMAT:
+    if not isinstance(state, dict) or state.get("format") not in READABLE:
         raise LabelpressError(
             f"the end model's file is not of format {FORMAT}; it was written by another version "
             "of labelpress. Train it again from its label version."

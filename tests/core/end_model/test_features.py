@@ -96,6 +96,30 @@ def test_features_survive_their_state():
     )
 
 
+def test_features_of_a_model_of_before_are_those_that_it_learnt():
+    """Format 2 did not know how long a text is, nor how long its n-grams are."""
+    fitted = fit_features(MIXED, KINDS)
+    state = fitted.state()
+    del state["text_length"]
+    for ngrams in state["ngrams"]:
+        del ngrams["longest"]
+
+    before = type(fitted).from_state(state).transform(MIXED).toarray()
+
+    known = sum(len(ngrams.buckets) for ngrams in fitted.ngrams)
+    now = fitted.transform(MIXED).toarray()
+    np.testing.assert_array_equal(before, np.delete(now, [known, known + 1], axis=1))
+
+
+def test_short_texts_are_told_from_long_ones():
+    """Two texts of the same known words differ by the unknown ones."""
+    fitted = fit_features(MIXED, Features(text=("text",)))
+
+    short, long = fitted.transform(pl.DataFrame({"text": ["nice song", "nice song " + "x " * 40]}))
+
+    assert abs(short - long).max() > 0.25
+
+
 def test_a_missing_column_is_named():
     """The error says which, suggests the nearest, and what to do."""
     with pytest.raises(SourceError, match=r"'tekst'.*Did you mean 'text'.*\[end_model\] features"):

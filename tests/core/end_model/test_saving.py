@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pickle
 
+import numpy as np
+import polars as pl
 import pytest
 import skops.io
 
-from labelpress.end_model.training import TrainedModel
+from labelpress.end_model.settings import EndModelSettings, Features
+from labelpress.end_model.training import TrainedModel, fit
 from labelpress.errors import LabelpressError
 
 
@@ -41,7 +44,26 @@ def test_a_truncated_file_is_refused():
         TrainedModel.from_bytes(content[: len(content) // 2])
 
 
+def test_a_model_of_the_format_before_is_read():
+    """The champion of before an upgrade goes on predicting."""
+    rows = pl.DataFrame({"age": [0.0, 1.0, 10.0, 11.0]})
+    model = fit(
+        rows,
+        np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]),
+        answers=np.full(4, -1),
+        classes=("child", "adult"),
+        settings=EndModelSettings(features=Features(numeric=("age",))),
+        seed=0,
+    )
+    state = skops.io.loads(model.to_bytes())
+    del state["features"]["text_length"]
+
+    before = TrainedModel.from_bytes(skops.io.dumps({**state, "format": 2}))
+
+    np.testing.assert_array_equal(before.predict_proba(rows), model.predict_proba(rows))
+
+
 def test_another_format_is_refused():
     """A file of a newer labelpress is named as such."""
-    with pytest.raises(LabelpressError, match="not of format 2"):
-        TrainedModel.from_bytes(skops.io.dumps({"format": 3}))
+    with pytest.raises(LabelpressError, match="not of format 3"):
+        TrainedModel.from_bytes(skops.io.dumps({"format": 4}))
