@@ -22,7 +22,10 @@ Stratum = Literal["audit", "anchor", "uncertain", "uncovered", "changed", "reche
 Share = Annotated[float, Field(ge=0, le=1)]
 
 AUTOMATIC_RECHECK = 0.1
-"""Of what the reserved audits leave: at most so many are answers looked at a second time."""
+"""
+Of what the reserved audits leave: at most so many are answers looked at a second time, and fewer
+where that has corrected few.
+"""
 
 AUTOMATIC_AUDIT = 0.5
 """Of what the reserved audits leave: drawn at random all the same, since margins alone mislead."""
@@ -103,9 +106,9 @@ def choose_asks(
     Choose the rows to ask within the budget; columns of `CANDIDATES` plus those of an ask.
 
     Audits come first: the reserved share certifies. Without `[experts] split` half of what is left
-    are audits that measure and teach and at most a tenth goes to `rechecks` (columns of
-    `CANDIDATES`, half of them suspects); the rest goes to the rows that a held candidate would
-    change, then in equal parts to the anchors, the uncovered and the uncertain rows that there are.
+    are audits that measure and teach and `recheck_count` are `rechecks` (columns of `CANDIDATES`,
+    half of them suspects); the rest goes to the rows that a held candidate would change, then in
+    equal parts to the anchors, the uncovered and the uncertain rows that there are.
     With `uniform` (a cold start) everything left goes to audits; once `satisfied` (the accuracy
     target is reached) only the reserved audits are asked. Of near-identical rows one is asked, and
     none where its wording is `known`: asked before; audits are drawn as they come, since they
@@ -218,12 +221,23 @@ def _reservoir(rows: pl.DataFrame, candidates: Candidates) -> pl.DataFrame:
     return _as_asks(rows, "uncertain", propensity).with_columns(random)
 
 
-def recheck_count(settings: ExpertsSettings) -> int:
-    """Return how many answers may be looked at again; an even number, for they come in pairs."""
+def recheck_count(settings: ExpertsSettings, looked: int = 0, corrected: int = 0) -> int:
+    """
+    Return how many answers may be looked at again; an even number, for they come in pairs.
+
+    Where the project declares no share, it goes by what rechecks were worth: after `looked` of
+    which so many `corrected` an answer, the next one is expected to with the probability (corrected
+    + 1) / (looked + 2) (Laplace's rule of succession). From a half on, which is where nothing is
+    known, the whole share is spent, below it as much less; but a pair at least, so that it is seen
+    when answers become worse.
+    """
     rest = settings.budget - round(settings.budget * settings.reserved_share)
     declared = settings.split
-    share = AUTOMATIC_RECHECK if declared is None else declared.get("recheck", 0.0)
-    return 2 * (math.floor(rest * share) // 2)
+    if declared is not None:
+        return 2 * (math.floor(rest * declared.get("recheck", 0.0)) // 2)
+    most = rest * AUTOMATIC_RECHECK
+    worth = min(2 * (corrected + 1) / (looked + 2), 1.0)
+    return 2 * (math.floor(max(most * worth, min(most, 2.0))) // 2)
 
 
 def _draw_audits(

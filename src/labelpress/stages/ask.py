@@ -20,7 +20,7 @@ from labelpress.row_hash import hash_texts, random_numbers
 from labelpress.row_index import read_index
 from labelpress.sources.reading import read_rows
 from labelpress.stages.fit import vote_matrix
-from labelpress.stages.recheck import choose_rechecks, rows_of_test_asks
+from labelpress.stages.recheck import choose_rechecks, count_corrections, rows_of_test_asks
 from labelpress.stages.vote import voting
 from labelpress.stopping import is_reached
 from labelpress.tables.schemas import ASKS
@@ -127,7 +127,8 @@ def put_asks(
     budget = affordable(settings.experts, max(left, 0))
     experts = settings.experts.model_copy(update={"budget": budget})
     satisfied = is_reached(manifest, experts)
-    count = 0 if satisfied else recheck_count(experts)
+    looked, corrected = count_corrections(asks, answers, run.classes)
+    count = 0 if satisfied else recheck_count(experts, looked, corrected)
     known = pl.Series("wording", [], dtype=pl.String)
     if manifest.entries and not satisfied:  # else all asks are audits, drawn as they come
         candidates, known = _worded(run, manifest, cluster, candidates, asks)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from labelpress.answers import settle_asks
 from labelpress.candidates import CANDIDATES
 from labelpress.cross_fit import FEWEST_ANSWERS, cross_predict
 from labelpress.manifest import folder, read_answers
@@ -16,6 +17,7 @@ from labelpress.test_set import TEST_PART
 from labelpress.votes import count_patterns
 
 if TYPE_CHECKING:
+    from labelpress.classes import Classes
     from labelpress.cluster import Cluster
     from labelpress.manifest import Manifest
     from labelpress.runs import Run
@@ -59,6 +61,29 @@ def choose_rechecks(
         for found, share in zip(ranked, _shares(count, len(ranked)), strict=True)
     ]
     return pl.concat([frame.select(CANDIDATES.names()) for frame in chosen])
+
+
+def count_corrections(
+    asks: pl.DataFrame, answers: pl.DataFrame, classes: Classes
+) -> tuple[int, int]:
+    """
+    Return how many answers were looked at again, and how many of them were corrected.
+
+    Gold labels of the test set are not counted: once corrected, what they were is not known here.
+    """
+    if answers.height == 0 or not (asks["stratum"] == "recheck").any():
+        return 0, 0
+    settled, _ = settle_asks(asks, answers, classes)
+    content, again = ["row_id", "row_hash"], pl.col("stratum") == "recheck"
+    by_age = settled.sort("answered", "ask_id")
+    second, first = (
+        by_age.filter(kind)
+        .unique(content, keep="last", maintain_order=True)
+        .select(*content, "code")
+        for kind in (again, ~again)
+    )
+    both = second.join(first, on=content, how="inner", suffix="_first")
+    return both.height, int((both["code"] != both["code_first"]).sum())
 
 
 def _shares(count: int, sides: int) -> list[int]:

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from labelpress.asks import recheck_count
+from labelpress.classes import Classes
 from labelpress.exchange.showing import show_asks
 from labelpress.manifest import read_answers
 from labelpress.stages.answers import freeze_answers
@@ -16,6 +17,7 @@ from labelpress.stages.ask import put_asks
 from labelpress.stages.plan import plan_run
 from labelpress.stages.recheck import (
     choose_rechecks,
+    count_corrections,
     rank_test_labels,
     read_test_suspects,
     write_test_suspects,
@@ -24,6 +26,7 @@ from labelpress.stages.train import train_or_say_why
 from labelpress.tables.schemas import ANSWERS
 from labelpress.test_set import TEST_PART, read_corrections, read_test_set
 
+CLASSES = Classes(("ham", "spam"))
 NOW = datetime(2026, 3, 9, 12, tzinfo=UTC)
 WRONG = "t03"
 
@@ -188,3 +191,24 @@ def test_two_rows_are_not_halved_to_none(printed, cluster):
     assert both["part"].str.starts_with(TEST_PART).sum() == 2
     assert both.height == 4
     assert alone.height == 2
+
+
+def test_corrections_are_counted_once_per_row():
+    """Of three rows looked at again one was corrected; the fourth recheck is not answered."""
+    asks = pl.DataFrame(
+        {
+            "ask_id": [f"{kind}{n}" for kind in "fr" for n in range(4)],
+            "row_id": [f"row{n}" for _ in "fr" for n in range(4)],
+            "row_hash": ["0"] * 8,
+            "stratum": ["audit"] * 4 + ["recheck"] * 4,
+        }
+    )
+    said = {"f0": "spam", "f1": "spam", "f2": "ham", "f3": "ham", "r0": "spam", "r1": "ham"}
+    given = [*said.items(), ("r2", "ham"), ("r3", None)]
+    answers = pl.DataFrame(
+        [{"ask_id": ask, "label": label, "annotator": "ada"} for ask, label in given]
+    ).with_columns(answered=NOW, imported=NOW, simulated=pl.lit(value=False))
+
+    assert count_corrections(asks, answers, CLASSES) == (3, 1)
+    assert count_corrections(asks.head(4), answers, CLASSES) == (0, 0)
+    assert count_corrections(asks, answers.clear(), CLASSES) == (0, 0)
