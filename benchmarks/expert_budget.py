@@ -1,7 +1,7 @@
 """
 What a budget of expert answers buys: the whole loop, simulated on real heuristic sets.
 
-    python -m benchmarks.expert_budget            everything (some 15 minutes on two cores)
+    python -m benchmarks.expert_budget            everything (some 50 minutes on two cores)
     python -m benchmarks.expert_budget --mixed    mixed asking alone; the rest as written down
     python -m benchmarks.expert_budget --valid    one seed, judged on the validation rows; a trial
 
@@ -27,7 +27,7 @@ from dataclasses import asdict, dataclass, fields
 from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
@@ -64,7 +64,14 @@ class Case:
     votes: bool = False
     reserved: float = 0.0
     split: str = UNIFORM
+    class_weight: Literal["none", "balanced"] = "none"
 
+
+NEWS: Final = Case("news")
+NEWS_MIXED: Final = Case("news", split="")
+RARE: Final = Case("news", class_weight="balanced")
+"""As a project is set up to which its rare class matters."""
+RARE_MIXED: Final = Case("news", split="", class_weight="balanced")
 
 Scores = dict[str, list[float]]
 """Per model, heuristics_only and answers_only: accuracy in % by budget; with `_f1` the F1."""
@@ -100,6 +107,7 @@ def play(case: Case, seed: int, judged: str) -> Scores:
             votes=case.votes,
             reserved=case.reserved,
             split=case.split,
+            class_weight=case.class_weight,
         )
         with open_cluster(processes=False, workers=1) as cluster:
             rounds = replay(read_project(str(folder)), cluster, portions, seed=seed)
@@ -186,11 +194,14 @@ def reserve_lines(played: Mapping[Case, Scores]) -> list[Result]:
 def mixed_lines(played: Mapping[Case, Scores]) -> list[Result]:
     """Compare mixed with uniform asking: it must help with a rare class and cost little else."""
     lines = []
-    mixed, uniform = played[Case("news", split="")], played[Case("news")]
-    for place, budget in list(enumerate(BUDGETS))[1:]:
-        ours, peer = mixed["model_f1"][place], uniform["model_f1"][place]
-        at = f"5 % class, {budget} answers, mixed asking"
-        lines.append(at_least(at, ours, peer, "uniform asking", ">= peer", peer, "% F1"))
+    weighted, plain = "5 % class, balanced weights", "5 % class, no class weights"
+    for mixed_case, case, at in ((RARE_MIXED, RARE, weighted), (NEWS_MIXED, NEWS, plain)):
+        mixed, uniform = played[mixed_case]["model_f1"], played[case]["model_f1"]
+        for place, budget in list(enumerate(BUDGETS))[1:]:
+            ours, peer = mixed[place], uniform[place]
+            goal, least = (">= peer", peer) if case is RARE else ("report", 0.0)
+            name = f"{at}, {budget} answers, mixed"
+            lines.append(at_least(name, ours, peer, "uniform asking", goal, least, "% F1"))
     for name in HEURISTIC_SETS:
         mixed, uniform = played[Case(name, split="")], played[Case(name)]
         for place, budget in list(enumerate(BUDGETS))[1:]:
@@ -287,8 +298,8 @@ def main() -> None:
     judged = "valid" if options.valid else "test"
     seeds = range(1) if options.valid else SEEDS
     out = Path(os.devnull) if options.valid else OUT / "expert_budget.json"
-    mixed = [Case(name, split="") for name in (*HEURISTIC_SETS, "news")]
-    cases = [Case(name, votes) for name, votes in GOALS] + [Case("news")]
+    mixed = [*(Case(name, split="") for name in HEURISTIC_SETS), NEWS_MIXED, RARE_MIXED]
+    cases = [*(Case(name, votes) for name, votes in GOALS), NEWS, RARE]
     cases += [Case(name, reserved=0.3) for name in HEURISTIC_SETS]
     seen = Seen.read(out) if options.mixed else Seen({}, {})
     cases, sets = (mixed, ()) if options.mixed else ([*cases, *mixed], HEURISTIC_SETS)

@@ -32,6 +32,7 @@ expires_days = 3650
 target_accuracy = 1.0
 [end_model]
 votes = {votes}
+class_weight = "{class_weight}"
 [end_model.features]
 text = ["text"]
 [evaluation]
@@ -119,13 +120,14 @@ def write_project(
     votes: bool = False,
     reserved: float = 0.0,
     split: str = "split = { audit = 1.0 }",
+    class_weight: Literal["none", "balanced"] = "none",
 ) -> None:
     """Write a project whose experts are the oracle; `split` is a line of `[experts]` or empty."""
     (folder / "data").mkdir(parents=True)
     train.write_parquet(folder / "data" / "train.parquet")
     test.write_parquet(folder / "test.parquet")
     settings = {"name": name, "classes": json.dumps(classes), "votes": str(votes).lower()}
-    text = _PROJECT.format(**settings, reserved=reserved, split=split)
+    text = _PROJECT.format(**settings, reserved=reserved, split=split, class_weight=class_weight)
     (folder / "project.toml").write_text(text)
     columns = [column for column in train.columns if column.startswith("lf_")]
     lines = [f'{column} = column("{column}")' for column in columns]
