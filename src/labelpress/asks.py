@@ -106,9 +106,9 @@ def choose_asks(
     Choose the rows to ask within the budget; columns of `CANDIDATES` plus those of an ask.
 
     Audits come first: the reserved share certifies. Without `[experts] split` half of what is left
-    are audits that measure and teach and `recheck_count` are `rechecks` (columns of `CANDIDATES`,
-    half of them suspects); the rest goes to the rows that a held candidate would change, then in
-    equal parts to the anchors, the uncovered and the uncertain rows that there are.
+    are audits that measure and teach and at most a tenth goes to `rechecks` (columns of
+    `CANDIDATES`, half of them suspects); the rest goes to the rows that a held candidate would
+    change, then in equal parts to the anchors, the uncovered and the uncertain rows that there are.
     With `uniform` (a cold start) everything left goes to audits; once `satisfied` (the accuracy
     target is reached) only the reserved audits are asked. Of near-identical rows one is asked, and
     none where its wording is `known`: asked before; audits are drawn as they come, since they
@@ -221,23 +221,24 @@ def _reservoir(rows: pl.DataFrame, candidates: Candidates) -> pl.DataFrame:
     return _as_asks(rows, "uncertain", propensity).with_columns(random)
 
 
-def recheck_count(settings: ExpertsSettings, looked: int = 0, corrected: int = 0) -> int:
-    """
-    Return how many answers may be looked at again; an even number, for they come in pairs.
-
-    Where the project declares no share, it goes by what rechecks were worth: after `looked` of
-    which so many `corrected` an answer, the next one is expected to with the probability (corrected
-    + 1) / (looked + 2) (Laplace's rule of succession). From a half on, which is where nothing is
-    known, the whole share is spent, below it as much less; but a pair at least, so that it is seen
-    when answers become worse.
-    """
+def recheck_count(settings: ExpertsSettings) -> int:
+    """Return how many answers may be looked at again; an even number, for they come in pairs."""
     rest = settings.budget - round(settings.budget * settings.reserved_share)
     declared = settings.split
-    if declared is not None:
-        return 2 * (math.floor(rest * declared.get("recheck", 0.0)) // 2)
-    most = rest * AUTOMATIC_RECHECK
-    worth = min(2 * (corrected + 1) / (looked + 2), 1.0)
-    return 2 * (math.floor(max(most * worth, min(most, 2.0))) // 2)
+    share = AUTOMATIC_RECHECK if declared is None else declared.get("recheck", 0.0)
+    return 2 * (math.floor(rest * share) // 2)
+
+
+def recheck_worth(looked: int, corrected: int) -> float:
+    """
+    Return which share of the rechecks that may be asked is worth asking, in (0, 1].
+
+    After `looked` rechecks of which so many `corrected` an answer, the next one is expected to with
+    the probability (corrected + 1) / (looked + 2) (Laplace's rule of succession). From a quarter
+    on, which is where every other suspect was wrong, and where nothing is known, all are worth it;
+    below it as many less.
+    """
+    return min(4 * (corrected + 1) / (looked + 2), 1.0)
 
 
 def _draw_audits(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from labelpress.asks import ExpertsSettings, ask_id, choose_asks, recheck_count
+from labelpress.asks import ExpertsSettings, ask_id, choose_asks, recheck_worth
 from labelpress.candidates import merge_candidates, pick_candidates
 
 
@@ -114,19 +114,9 @@ def test_an_ask_id_is_of_one_project_and_no_number():
     assert all(name.startswith("a") and len(name) == 21 for name in ids)
 
 
-def test_rechecks_that_correct_nothing_become_few():
-    """A tenth while nothing is known or half are corrected, then less, but never none."""
-    settings = ExpertsSettings(budget=100, reserved_share=0.0)
-
-    assert recheck_count(settings) == 10
-    assert recheck_count(settings, 10, 5) == 10
-    assert recheck_count(settings, 8, 1) == 4
-    assert recheck_count(settings, 1000, 0) == 2
-    assert recheck_count(ExpertsSettings(budget=10, reserved_share=0.0), 1000, 0) == 0
-
-
-def test_a_declared_share_of_rechecks_stands():
-    """Whoever declares it wants it, whatever they corrected."""
-    settings = ExpertsSettings(budget=100, reserved_share=0.0, split={"audit": 0.6, "recheck": 0.4})
-
-    assert recheck_count(settings, 1000, 0) == 40
+def test_rechecks_that_correct_nothing_are_worth_little():
+    """All of them while nothing is known or a quarter is corrected, then fewer, but never none."""
+    assert recheck_worth(0, 0) == 1
+    assert recheck_worth(40, 10) == 1
+    assert recheck_worth(8, 0) == 0.4
+    assert 0 < recheck_worth(1000, 0) < 0.01

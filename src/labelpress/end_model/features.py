@@ -22,8 +22,13 @@ if TYPE_CHECKING:
 
 NGRAM_CHARACTERS: Final = 2_000_000
 """
-Character n-grams and runs of three words are used up to this many characters. On news, characters
-added 1.4 points of accuracy with 500 rows and 0.3 with 8,000, at eight times the time.
+Character n-grams are used up to this many characters. On news they added 1.4 points of accuracy
+with 500 rows and 0.3 with 8,000, at eight times the time.
+"""
+TRIPLE_CHARACTERS: Final = 500_000
+"""
+Runs of three words are used up to this many characters. Of 1.3 million they made 7,000 false
+n-grams beside 47,000 true ones: so many occur once that their hash values meet.
 """
 _BEFORE: Final[Mapping[Kind, int]] = {"words": 2, "characters": 5}
 """How long n-grams are in models that do not say so."""
@@ -44,7 +49,7 @@ class FittedFeatures:
     means: Floats
     scales: Floats
     text_length: TextLength | None = None
-    """None without text, and in models of before it was a feature."""
+    """None where no n-gram repeats or all texts are equally long, and in models of format 2."""
 
     def transform(self, frame: pl.DataFrame) -> Matrix:
         """
@@ -107,7 +112,7 @@ def fit_features(
     Learn vocabulary, categories, medians and scales from a frame.
 
     Where the frame is a sample that `stands_for` more rows, their text decides whether characters
-    are used.
+    and runs of three words are used.
 
     A word or character n-gram must occur in two rows. Without that rule the n-grams of a row that
     is held out of the fit take up much of its length though nothing is known of them, and what a
@@ -149,8 +154,10 @@ def joined_text(frame: pl.DataFrame, columns: tuple[str, ...]) -> list[str]:
 
 
 def _fit_text(text: list[str], times: float) -> tuple[Ngrams, ...]:
-    short = times * sum(map(len, text)) <= NGRAM_CHARACTERS
-    kinds: dict[Kind, int] = {"words": 3, "characters": 5} if short else {"words": 2}
+    characters = times * sum(map(len, text))
+    kinds: dict[Kind, int] = {"words": 3 if characters <= TRIPLE_CHARACTERS else 2}
+    if characters <= NGRAM_CHARACTERS:
+        kinds["characters"] = 5
     fitted = [fit_ngrams(text, kind, longest) for kind, longest in kinds.items()]
     return tuple(ngrams for ngrams in fitted if len(ngrams.buckets))
 

@@ -17,7 +17,7 @@ class Features(BaseModel):
     model_config = FROZEN
 
     text: tuple[Column, ...] = ()
-    """Free text: word and character n-grams of all of them together."""
+    """Free text: word and character n-grams of all of them together, and its length."""
     categorical: tuple[Column, ...] = ()
     """Names and codes: one indicator per value that is not rare."""
     numeric: tuple[Column, ...] = ()

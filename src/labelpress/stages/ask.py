@@ -10,7 +10,14 @@ import numpy as np
 import polars as pl
 
 from labelpress.answers import answers_awaited, open_asks
-from labelpress.asks import affordable, ask_id, choose_asks, recheck_count, within_budget
+from labelpress.asks import (
+    affordable,
+    ask_id,
+    choose_asks,
+    recheck_count,
+    recheck_worth,
+    within_budget,
+)
 from labelpress.candidates import merge_candidates, pick_candidates
 from labelpress.classes import ABSTAIN
 from labelpress.decisions import champion
@@ -127,8 +134,9 @@ def put_asks(
     budget = affordable(settings.experts, max(left, 0))
     experts = settings.experts.model_copy(update={"budget": budget})
     satisfied = is_reached(manifest, experts)
-    looked, corrected = count_corrections(asks, answers, run.classes)
-    count = 0 if satisfied else recheck_count(experts, looked, corrected)
+    count = 0 if satisfied else recheck_count(experts)
+    automatic = experts.split is None
+    worth = recheck_worth(*count_corrections(asks, answers, run.classes)) if automatic else 1.0
     known = pl.Series("wording", [], dtype=pl.String)
     if manifest.entries and not satisfied:  # else all asks are audits, drawn as they come
         candidates, known = _worded(run, manifest, cluster, candidates, asks)
@@ -141,7 +149,7 @@ def put_asks(
         satisfied=satisfied,
         held=held,
         uniform=not manifest.entries,
-        rechecks=choose_rechecks(run, manifest, cluster, asks, count, test),
+        rechecks=choose_rechecks(run, manifest, cluster, asks, count, test, worth),
         known=known,
     )
     rows = chosen.with_columns(

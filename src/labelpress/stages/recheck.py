@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,14 +38,16 @@ def choose_rechecks(
     asks: pl.DataFrame,
     count: int,
     test: TestSet | None,
+    worth: float = 1.0,
 ) -> pl.DataFrame | None:
     """
     Choose at most `count` rows to ask again, each once, with the columns of `CANDIDATES`.
 
-    Teaching answers are suspected by what label models say that have not seen them, the test set's
-    gold labels by what the end model of the published version says. Where there are suspects of
-    both, each gets half. An oracle is not asked about the test set: it would repeat the gold.
-    None where there is nothing to look at again.
+    Of the part of teaching answers only the share `worth` is asked, but a pair at least. Teaching
+    answers are suspected by what label models say that have not seen them, the test set's gold
+    labels by what the end model of the published version says. Where there are suspects of both,
+    each gets half. An oracle is not asked about the test set: it would repeat the gold. None where
+    there is nothing to look at again.
     """
     if count == 0 or not manifest.entries:
         return None
@@ -56,9 +59,11 @@ def choose_rechecks(
     if not ranked:
         return None
     rng = np.random.default_rng([run.project.settings.seed, 11, *(r.height for r in ranked)])
+    shares = _shares(count, len(ranked))
+    if ranked[0] is answers:
+        shares[0] = min(shares[0], max(2 * math.floor(shares[0] * worth / 2), 2))
     chosen = [
-        found[mix_rechecks(found, share, rng)]
-        for found, share in zip(ranked, _shares(count, len(ranked)), strict=True)
+        found[mix_rechecks(found, share, rng)] for found, share in zip(ranked, shares, strict=True)
     ]
     return pl.concat([frame.select(CANDIDATES.names()) for frame in chosen])
 

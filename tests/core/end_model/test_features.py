@@ -68,6 +68,14 @@ def test_long_corpora_go_without_character_ngrams(monkeypatch):
     assert len(fit_features(MIXED, KINDS).ngrams) == 1
 
 
+def test_corpora_of_middling_length_go_without_runs_of_three_words(monkeypatch):
+    """Too many of them occur once."""
+    short = fit_features(MIXED, KINDS).ngrams[0].longest
+    monkeypatch.setattr("labelpress.end_model.features.TRIPLE_CHARACTERS", 10)
+
+    assert (short, fit_features(MIXED, KINDS).ngrams[0].longest) == (3, 2)
+
+
 def test_a_sample_has_the_features_of_what_it_stands_for():
     """Two thousand rows with characters foretold five times the memory that all rows took."""
     assert len(fit_features(MIXED, KINDS, stands_for=3).ngrams) == 2
@@ -104,8 +112,10 @@ def test_features_of_a_model_of_before_are_those_that_it_learnt():
     for ngrams in state["ngrams"]:
         del ngrams["longest"]
 
-    before = type(fitted).from_state(state).transform(MIXED).toarray()
+    restored = type(fitted).from_state(state)
+    before = restored.transform(MIXED).toarray()
 
+    assert [ngrams.longest for ngrams in restored.ngrams] == [2, 5]
     known = sum(len(ngrams.buckets) for ngrams in fitted.ngrams)
     now = fitted.transform(MIXED).toarray()
     np.testing.assert_array_equal(before, np.delete(now, [known, known + 1], axis=1))

@@ -198,6 +198,21 @@ def test_any_classifier_can_be_the_program_model(rows, estimator, parameters):
     np.testing.assert_array_equal(again.predict_proba(rows), model.predict_proba(rows))
 
 
+def test_text_can_be_taught_to_a_classifier_of_counts():
+    """Naive Bayes takes no feature below zero."""
+    text = [f"{'spam' if n % 2 else 'ham'} word{n % 7} " + "and more " * (n % 5) for n in range(60)]
+    frame, truth = pl.DataFrame({"text": text}), np.arange(60) % 2
+    settings = EndModelSettings(
+        features=Features(text=("text",)), estimator="sklearn.naive_bayes.MultinomialNB"
+    )
+
+    model = fit(
+        frame, np.eye(2)[truth], answers=np.full(60, -1), classes=CLASSES, settings=settings, seed=0
+    )
+
+    assert (model.predict_proba(frame).argmax(axis=1) == truth).all()
+
+
 @pytest.mark.parametrize(
     ("estimator", "parameters", "says"),
     [

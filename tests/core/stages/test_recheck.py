@@ -186,11 +186,17 @@ def test_two_rows_are_not_halved_to_none(printed, cluster):
     test, manifest = suspect(printed), second.gated.manifest
 
     asks = run.store.asks.read()
-    both, alone = (choose_rechecks(run, manifest, cluster, asks, count, test) for count in (4, 2))
+    both, alone, least = (
+        choose_rechecks(run, manifest, cluster, asks, count, test, worth)
+        for count, worth in ((4, 1.0), (2, 1.0), (8, 0.01))
+    )
 
     assert both["part"].str.starts_with(TEST_PART).sum() == 2
     assert both.height == 4
     assert alone.height == 2
+    of_test = least["part"].str.starts_with(TEST_PART)
+    assert (~of_test).sum() == 2  # a pair of answers, however little that has corrected
+    assert of_test.sum() == 2  # one gold label is suspected, so no more than a pair
 
 
 def test_corrections_are_counted_once_per_row():
