@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 
+import dask
 import pytest
 
 from labelpress.cluster import open_cluster
@@ -51,6 +52,17 @@ def test_a_partition_that_kills_every_worker_is_named_alone(workers):
     assert str(caught.value).startswith("1 of 12 partitions failed: part-5: each worker")
     table = workers.take_usage().table
     assert {row.part for row in table if row.state == "done"} == set(ITEMS) - {"part-5"}
+
+
+def test_a_worker_that_is_being_started_again_is_not_given_up(tmp_path):
+    """Dask looks for it after a while, and let the only one go that was just coming back."""
+    with (
+        dask.config.set({"distributed.deploy.lost-worker-timeout": "50ms"}),
+        open_cluster(workers=1) as cluster,
+    ):
+        done = cluster.map(_by_value(), ITEMS, str(tmp_path))
+
+    assert set(done) == set(ITEMS)
 
 
 def _by_value():

@@ -50,6 +50,9 @@ _LOCAL = {
     # The same of the scheduler, which takes from the cores that the workers fill.
     "distributed.worker.profile.enabled": False,
     "distributed.admin.tick.interval": "500ms",
+    # After 15 s Dask would let a worker go for good whose process is just being started again,
+    # and where it is killed a few times in a row, the last one too.
+    "distributed.deploy.lost-worker-timeout": "365d",
 }
 
 
