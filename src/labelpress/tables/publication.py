@@ -184,6 +184,10 @@ class LabelTable:
                 except CommitFailedError as error:
                     self._raise_if_fault(error)
                     continue
+                except DeltaError:
+                    # Maintenance may have deleted files since they were looked at.
+                    self._check_kept(target)
+                    raise
             return self.find(state.version + 1)
         raise _busy(f"Version {version} could not be restored")
 

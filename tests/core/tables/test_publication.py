@@ -12,6 +12,7 @@ import pytest
 from deltalake import CommitProperties, DeltaTable
 
 from labelpress.errors import PublicationRefusedError, StoreError
+from labelpress.tables.label_commits import bring_back
 from labelpress.tables.publication import LabelTable, Publication
 
 if TYPE_CHECKING:
@@ -311,6 +312,21 @@ class TestRollback:
         vacuum(printed, keep=[2])
 
         with pytest.raises(PublicationRefusedError, match="1 of its 3 files are gone"):
+            printed.restore(1, "bad labels", "ann")
+        assert counts(printed) == {"a": 3, "b": 5, "c": 1}
+
+    def test_a_version_whose_files_go_at_that_moment_is_refused_as_well(
+        self, printed: LabelTable, write: WriteLabels
+    ) -> None:
+        """Maintenance deletes them between the look at them and the commit."""
+        printed.publish(Publication("r2", SECOND, 1, 1, (write("b", "r2", 5),)))
+
+        def late(*given: object) -> None:
+            vacuum(printed, keep=[2])
+            bring_back(*given)
+
+        refused = pytest.raises(PublicationRefusedError, match="1 of its 3 files are gone")
+        with patch("labelpress.tables.publication.bring_back", late), refused:
             printed.restore(1, "bad labels", "ann")
         assert counts(printed) == {"a": 3, "b": 5, "c": 1}
 
