@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from labelpress.end_model.mix_race import deal_folds
-from labelpress.end_model.mixes import fit_answers, fit_offset
+from labelpress.end_model.mixes import fit_by
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from labelpress.end_model.mixes import Lesson
+    from labelpress.end_model.mixes import Lesson, Recipe
     from labelpress.end_model.softmax import Floats
-    from labelpress.end_model.training import Prepared, Recipe, Taught
+    from labelpress.end_model.training import Prepared, Taught
 
 
 def held_out(prepared: Prepared, taught: Taught, seed: int) -> tuple[NDArray[np.int64], Floats]:
@@ -44,10 +44,5 @@ def _out_of_fold(lesson: Lesson, recipe: Recipe, rows: NDArray[np.int64], seed: 
     folds = deal_folds(lesson.answers[rows], seed)
     for fold in np.unique(folds):
         held, others = rows[folds == fold], rows[folds != fold]
-        if recipe.mix == "offset" and recipe.base is not None:
-            learner = fit_offset(lesson, recipe.base, recipe.penalty, others, recipe.weight)
-            out[folds == fold] = learner.log_proba(lesson.X[held])
-        else:
-            alone = fit_answers(lesson, recipe.penalty, others)
-            out[folds == fold] = alone.log_proba(lesson.X[held])
+        out[folds == fold] = fit_by(recipe, lesson, others).log_proba(lesson.X[held])
     return out

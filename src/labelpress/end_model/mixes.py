@@ -99,6 +99,25 @@ class Base:
     """The share of each class's program labels, the surest, that taught."""
 
 
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """
+    How a learner was made, so that it can be made again without some of the answers.
+
+    Of one that was distilled it tells the step before: the correction of the program labels.
+    """
+
+    mix: Mix
+    penalty: float
+    base: Learner | None
+    """What was fitted on the program labels of rows without an answer; None where answered rows
+    were among them."""
+    weight: float = 1.0
+    """What its log-probabilities count beneath a correction."""
+    share: float = 1.0
+    """The share of each class's program labels, the surest, that taught it."""
+
+
 def fit_bases(lesson: Lesson) -> tuple[Base, ...]:
     """
     Fit on the program labels of the rows without an answer: on all, and on the surest.
@@ -144,6 +163,15 @@ def fit_offset(
     start = weight * base.log_proba(X)
     correction = fit_softmax(X, lesson.answer_targets(rows), penalty, start)
     return Corrected(base, correction, weight)
+
+
+def fit_by(recipe: Recipe, lesson: Lesson, rows: NDArray[np.int64]) -> Learner:
+    """Fit what a recipe says on the answers of some rows."""
+    if recipe.base is None or recipe.mix == "answers":
+        return fit_answers(lesson, recipe.penalty, rows)
+    if recipe.mix == "program":
+        return recipe.base
+    return fit_offset(lesson, recipe.base, recipe.penalty, rows, recipe.weight)
 
 
 def half_sharp(program: Floats) -> Floats:

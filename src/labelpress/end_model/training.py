@@ -18,9 +18,10 @@ from labelpress.end_model.mixes import (
     Base,
     Learner,
     Lesson,
+    Recipe,
     fit_answers,
     fit_bases,
-    fit_offset,
+    fit_by,
     fit_program,
 )
 from labelpress.end_model.saving import pack, unpack
@@ -108,25 +109,6 @@ class Prepared:
     views: tuple[tuple[Lesson, VoteFeatures | None], ...]
     votes: NDArray[np.signedinteger[Any]] | None = None
     """Those that a teacher sees, shape (n, heuristics); None where nothing is distilled."""
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """
-    How a learner was made, so that it can be made again without some of the answers.
-
-    Of one that was distilled it tells the step before: the correction of the program labels.
-    """
-
-    mix: Mix
-    penalty: float
-    base: Learner | None
-    """What was fitted on the program labels of rows without an answer; None where answered rows
-    were among them."""
-    weight: float = 1.0
-    """What its log-probabilities count beneath a correction."""
-    share: float = 1.0
-    """The share of each class's program labels, the surest, that taught it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,24 +277,11 @@ def _learn(
     chosen = choose(candidates)
     known = chosen.base or (bases[0] if bases else None)
     taught = None if known is None else known.learner
-    told = _described(chosen, candidates)
-    if chosen.mix == "offset" and votes is not None:
-        told = f"distilled {told}"
+    told, table = _described(chosen, candidates), _table(candidates)
     recipe = Recipe(chosen.mix, chosen.penalty, taught, chosen.weight, chosen.share)
-    return _fit_by(recipe, lesson, votes, seed), recipe, told, _table(candidates)
-
-
-def _fit_by(
-    recipe: Recipe, lesson: Lesson, votes: NDArray[np.signedinteger[Any]] | None, seed: int
-) -> Learner:
-    """Fit what a recipe says; an offset by a teacher, where there are votes for it to see."""
-    if recipe.base is None or recipe.mix == "answers":
-        return fit_answers(lesson, recipe.penalty, lesson.answered)
-    if recipe.mix == "program":
-        return recipe.base
-    if votes is not None:
-        return distil(lesson, votes, seed)
-    return fit_offset(lesson, recipe.base, recipe.penalty, lesson.answered, recipe.weight)
+    if recipe.mix == "offset" and votes is not None:
+        return distil(lesson, votes, seed), recipe, f"distilled {told}", table
+    return fit_by(recipe, lesson, answered), recipe, told, table
 
 
 def _why_program(settings: EndModelSettings, answers: int, shown: int) -> str:
