@@ -135,8 +135,9 @@ def put_asks(
     experts = settings.experts.model_copy(update={"budget": budget})
     satisfied = is_reached(manifest, experts)
     count = 0 if satisfied else recheck_count(experts)
-    automatic = experts.split is None
-    worth = recheck_worth(*count_corrections(asks, answers, run.classes)) if automatic else 1.0
+    worth = 1.0
+    if count and experts.split is None:
+        worth = recheck_worth(*count_corrections(asks, answers, run.classes))
     known = pl.Series("wording", [], dtype=pl.String)
     if manifest.entries and not satisfied:  # else all asks are audits, drawn as they come
         candidates, known = _worded(run, manifest, cluster, candidates, asks)
