@@ -81,10 +81,7 @@ class FittedFeatures:
         """Return plain values and scikit-learn objects that `from_state` takes."""
         return {
             "features": self.features.model_dump(mode="json"),
-            "ngrams": [
-                {"kind": n.kind, "longest": n.longest, "buckets": n.buckets, "weights": n.weights}
-                for n in self.ngrams
-            ],
+            "ngrams": [asdict(ngrams) for ngrams in self.ngrams],
             "encoder": self.encoder,
             "medians": self.medians,
             "means": self.means,
