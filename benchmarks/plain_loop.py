@@ -104,7 +104,7 @@ def label_file(
     counts = count_labels(frame, classes, pl.read_parquet(f"{out}/{name}.slices.parquet"))
     probabilities = frame["probabilities"].explode().to_numpy().reshape(rows.height, -1)
     ordered = np.partition(probabilities, -2, axis=1)
-    scored = frame.select("n_votes", "cohort").with_columns(
+    scored = frame.select("n_votes", "cohort", "label").with_columns(
         rows["row_id"],
         rows["row_hash"],
         rows["random"],

@@ -53,6 +53,7 @@ def sample_part(number: int, limit: int) -> Candidates:
         }
     ).with_columns(
         heuristic=pl.when(pl.Series(rare)).then(pl.lit("rare")),
+        label=pl.lit("spam"),
         part=pl.lit(f"{number}"),
         partition=pl.lit(f"{number}"),
         cohort=pl.lit("first"),

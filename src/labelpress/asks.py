@@ -11,10 +11,13 @@ import numpy as np
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from labelpress.spreading import points_of, spread
 from labelpress.wordings import first_of_each
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from labelpress.candidates import Candidates
 
@@ -111,15 +114,17 @@ def choose_asks(
     change, then in equal parts to the anchors, the uncovered and the uncertain rows that there are.
     With `uniform` (a cold start) everything left goes to audits; once `satisfied` (the accuracy
     target is reached) only the reserved audits are asked. Of near-identical rows one is asked, and
-    none where its wording is `known`: asked before; audits are drawn as they come, since they
-    stand for the rows as they are. What the strata have too few rows for is spent on audits, which
-    are drawn first, so that their propensities count them.
+    none where its wording is `known`: asked before. Audits are drawn whatever their wording, since
+    they stand for the rows as they are, each row as likely as any other, and spread over all kinds
+    of rows. What the strata have too few rows for is spent on audits, which are drawn first, so
+    that their propensities count them.
     """
     budget = settings.budget
     reserved = round(budget * settings.reserved_share)
     rest = budget - reserved
     declared = settings.split
     share = AUTOMATIC_AUDIT if declared is None else declared.get("audit", 0.0)
+    pools = _pools(candidates.audit)
     strata: list[Stratum] = ["anchor", "uncovered", "uncertain"]
     if held:
         strata.insert(0, "changed")
@@ -127,7 +132,7 @@ def choose_asks(
     def spend(spare: int) -> pl.DataFrame:
         """Choose with `spare` more audits in place of what strata lack."""
         teaching = 0 if satisfied else rest if uniform else math.floor(rest * share) + spare
-        asks = _draw_audits(candidates, reserved, teaching, audited, seed)
+        asks = _draw_audits(candidates, pools, reserved, teaching, audited, seed)
         if satisfied or uniform:
             return asks
         if rechecks is not None:
@@ -241,17 +246,39 @@ def recheck_worth(looked: int, corrected: int) -> float:
     return min(4 * (corrected + 1) / (looked + 2), 1.0)
 
 
+@dataclass(frozen=True, slots=True)
+class _Pool:
+    """The rows of a cohort from which audits are drawn, and where they lie among each other."""
+
+    rows: pl.DataFrame
+    points: NDArray[np.float64]
+
+    def draw(self, count: int, rng: np.random.Generator) -> pl.DataFrame:
+        return self.rows[spread(self.points, count, rng)]
+
+
+def _pools(audit: pl.DataFrame) -> dict[str, _Pool]:
+    cohorts = audit.partition_by("cohort", maintain_order=True)
+    return {str(rows["cohort"][0]): _Pool(rows, points_of(rows)) for rows in cohorts}
+
+
 def _draw_audits(
-    candidates: Candidates, reserved: int, teaching: int, audited: Mapping[str, int], seed: int
+    candidates: Candidates,
+    pools: Mapping[str, _Pool],
+    reserved: int,
+    teaching: int,
+    audited: Mapping[str, int],
+    seed: int,
 ) -> pl.DataFrame:
     shares = top_up(reserved + teaching, candidates.cohort_rows, audited)
-    drawn = []
+    drawn = [_as_asks(candidates.audit.head(0), "audit", 1.0)]
     for cohort, count in sorted(shares.items()):
-        rows = candidates.audit.filter(pl.col("cohort") == cohort).head(count)
-        propensity = (audited.get(cohort, 0) + rows.height) / candidates.cohort_rows[cohort]
+        if cohort not in pools:
+            continue
+        before = audited.get(cohort, 0)
+        rows = pools[cohort].draw(count, np.random.default_rng([seed, 8, before, count]))
+        propensity = (before + rows.height) / candidates.cohort_rows[cohort]
         drawn.append(_as_asks(rows, "audit", min(propensity, 1.0)))
-    if not drawn:
-        return _as_asks(candidates.audit.head(0), "audit", 1.0)
     audits = pl.concat(drawn)
     # Which audits are reserved is decided by an independent draw, so both groups are uniform.
     order = np.random.default_rng([seed, 7, audits.height]).permutation(audits.height)

@@ -22,6 +22,8 @@ CANDIDATES = pl.Schema(
         "score": pl.Float64(),
         "random": pl.Float64(),
         "heuristic": pl.String(),
+        "label": pl.String(),
+        "margin": pl.Float64(),
         "wording": pl.String(),
     }
 )
@@ -29,8 +31,15 @@ CANDIDATES = pl.Schema(
 What a partition sends for each stratum.
 
 `score` is smallest for the row most worth asking; `heuristic` is the one an anchor tells about.
+`label` is what the label model says, if anything, and `margin` by how much it is ahead of the next.
 Rows of one `wording` are near-identical; it is null until the text has been read.
 """
+
+_POOL = 10
+"""Rows kept for each audit that may be drawn, so that there is something to spread them over."""
+
+_LARGEST_POOL = 5_000
+"""Beyond it chance alone spreads hundreds of audits well, and texts cost memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +47,7 @@ class Candidates:
     """Rows of one or more partitions that may be asked; at most a few per stratum."""
 
     audit: pl.DataFrame
-    """The rows with the smallest random numbers of each cohort."""
+    """A pool of each cohort: the rows with its smallest random numbers, more than are asked."""
     anchor: pl.DataFrame
     """Rows on which a heuristic of little known precision votes, by random number."""
     uncertain: pl.DataFrame
@@ -97,19 +106,20 @@ def pick_candidates(rows: pl.DataFrame, limit: int) -> Candidates:
     Reduce the rows of one partition to those that may be asked.
 
     `rows` has the columns row_id and row_hash as the row index has them, part, partition, cohort,
-    random, margin (distance between the two likeliest classes), n_votes, heuristic (the least known
-    of those that vote here; null where all are known), disputed (the champion's confidence where it
-    says another class; null elsewhere), changed (bool) and askable (bool; false where the row was
-    asked already or belongs to the test set). At most `limit` rows are kept per stratum and, for
-    audits, per cohort; of each heuristic, `limit` anchors.
+    random, label, margin (distance between the two likeliest classes), n_votes, heuristic (the
+    least known of those that vote here; null where all are known), disputed (the champion's
+    confidence where it says another class; null elsewhere), changed (bool) and askable (bool; false
+    where the row was asked already or belongs to the test set). At most `limit` rows are kept per
+    stratum; of each heuristic as many anchors, and of each cohort ten times as many audits, but
+    thousands at most.
     """
     askable = rows.filter(pl.col("askable"))
 
-    def best(frame: pl.DataFrame, score: str) -> pl.DataFrame:
+    def best(frame: pl.DataFrame, score: str, count: int = limit) -> pl.DataFrame:
         scored = frame.with_columns(pl.col(score).cast(pl.Float64).alias("score"))
         order = ["score", "random", "row_id"]
         # not a sort of all rows for the sake of a hundred
-        return _spelt(scored.bottom_k(limit, by=order).sort(order))
+        return _spelt(scored.bottom_k(count, by=order).sort(order))
 
     cohorts = askable.partition_by("cohort", maintain_order=True)
     uncovered = pl.col("n_votes") == 0
@@ -117,7 +127,9 @@ def pick_candidates(rows: pl.DataFrame, limit: int) -> Candidates:
     anchors = askable.filter(pl.col("heuristic").is_not_null())
     doubtful = askable.filter(~uncovered & (pl.col("margin") < 1))
     return Candidates(
-        audit=pl.concat([CANDIDATES.to_frame(), *(best(rows, "random") for rows in cohorts)]),
+        audit=pl.concat(
+            [CANDIDATES.to_frame(), *(best(rows, "random", _pool(limit)) for rows in cohorts)]
+        ),
         anchor=pl.concat(
             [
                 CANDIDATES.to_frame(),
@@ -137,6 +149,10 @@ def pick_candidates(rows: pl.DataFrame, limit: int) -> Candidates:
     )
 
 
+def _pool(limit: int) -> int:
+    return max(limit, min(_POOL * limit, _LARGEST_POOL))
+
+
 def _unsure_first(rows: pl.DataFrame) -> pl.DataFrame:
     disputed = rows.filter(pl.col("disputed").is_not_null())
     return disputed.with_columns((1 - pl.col("disputed")).alias("unsure"))
@@ -145,7 +161,7 @@ def _unsure_first(rows: pl.DataFrame) -> pl.DataFrame:
 def _spelt(rows: pl.DataFrame) -> pl.DataFrame:
     hashes = pl.Series("row_hash", hash_texts(rows["row_hash"]), dtype=pl.String)
     wording = pl.lit(None, pl.String).alias("wording")
-    names = pl.col("row_id", "heuristic").cast(pl.String)
+    names = pl.col("row_id", "heuristic", "label").cast(pl.String)
     spelt = rows.with_columns(names, hashes, wording)
     return spelt.select(CANDIDATES.names())
 
@@ -179,7 +195,9 @@ def merge_candidates(parts: list[Candidates], limit: int) -> Candidates:
 
     audits = pl.concat([part.audit for part in parts]).sort("random", "row_id")
     return Candidates(
-        audit=audits.group_by("cohort", maintain_order=True).head(limit).select(CANDIDATES.names()),
+        audit=audits.group_by("cohort", maintain_order=True)
+        .head(_pool(limit))
+        .select(CANDIDATES.names()),
         anchor=pl.concat([part.anchor for part in parts])
         .sort("heuristic", "random", "row_id")
         .group_by("heuristic", maintain_order=True)

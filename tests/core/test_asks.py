@@ -25,6 +25,7 @@ def many_rows(count):
         cohort=pl.lit("new"),
         changed=pl.lit(value=False),
         disputed=pl.lit(None, pl.Float64),
+        label=pl.lit("ham"),
         askable=pl.lit(value=True),
     )
 

@@ -15,6 +15,7 @@ ROWS = pl.DataFrame(
         "cohort": ["old", "old", "old", "new", "new"],
         "random": [0.5, 0.1, 0.3, 0.4, 0.2],
         "margin": [0.2, 0.9, 0.2, 1.0, 0.0],
+        "label": ["spam", "ham", "ham", "spam", None],
         "n_votes": [2, 1, 3, 1, 0],
         "heuristic": ["begging", None, "begging", None, None],
         "disputed": [None, 0.6, None, 0.9, None],
@@ -28,7 +29,7 @@ def test_each_stratum_keeps_its_best_rows():
     """Audits by random number, uncertain ones by margin, disputed ones by how surely so."""
     found = pick_candidates(ROWS, 2)
 
-    assert found.audit["row_id"].to_list() == ["2", "3", "5", "4"]
+    assert found.audit["row_id"].to_list() == ["2", "3", "1", "5", "4"]
     assert found.anchor["row_id"].to_list() == ["3", "1"]
     assert found.uncertain["row_id"].to_list() == ["3", "2"]
     assert found.disputed["row_id"].to_list() == ["4", "2"]
@@ -36,6 +37,15 @@ def test_each_stratum_keeps_its_best_rows():
     assert found.uncovered["row_id"].to_list() == ["5"]
     assert found.changed["row_id"].to_list() == ["2"]
     assert (found.cohort_rows, found.uncovered_rows) == ({"new": 2, "old": 3}, 1)
+
+
+def test_a_pool_holds_ten_rows_for_each_audit_until_they_are_thousands():
+    """There is something to spread a few audits over; thousands are spread by chance alone."""
+    rows = pl.concat([ROWS.head(1)] * 20_000).with_columns(row_id=pl.int_range(20_000))
+
+    pools = [pick_candidates(rows, limit).audit.height for limit in (6, 600, 6_000)]
+
+    assert pools == [60, 5_000, 6_000]
 
 
 def test_ids_and_hashes_travel_as_text():

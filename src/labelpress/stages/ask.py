@@ -139,7 +139,7 @@ def put_asks(
     if count and experts.split is None:
         worth = recheck_worth(*count_corrections(asks, answers, run.classes))
     known = pl.Series("wording", [], dtype=pl.String)
-    if manifest.entries and not satisfied:  # else all asks are audits, drawn as they come
+    if not satisfied:  # else a handful of audits, which are not worth reading texts for
         candidates, known = _worded(run, manifest, cluster, candidates, asks)
     audits = asks.filter(pl.col("stratum") == "audit")
     chosen = choose_asks(
@@ -227,7 +227,9 @@ def _worded(
     run: Run, manifest: Manifest, cluster: Cluster, candidates: Candidates, asks: pl.DataFrame
 ) -> tuple[Candidates, pl.Series]:
     """
-    Read the texts of the few rows that may be asked, so near-identical ones are asked once.
+    Read the texts of the few rows that may be asked.
+
+    Audits are spread over them, and of near-identical rows one is asked.
 
     Returned beside the candidates are the wordings of what has been asked in the same partitions.
     """
@@ -313,6 +315,7 @@ def candidates_of_part(
             pl.lit(where.cohort).alias("cohort"),
             pl.lit(value=False).alias("changed"),
             pl.lit(None, pl.String).alias("heuristic"),
+            pl.lit(None, pl.String).alias("label"),
             pl.lit(None, pl.Float64).alias("disputed"),
         )
     else:

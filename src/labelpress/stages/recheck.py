@@ -149,8 +149,8 @@ def _as_candidates(ranked: pl.DataFrame) -> pl.DataFrame:
         pl.int_range(pl.len()).alias("place"),
         pl.lit(0.0).alias("score"),
         pl.lit(0.0).alias("random"),
-        pl.lit(None, pl.String).alias("heuristic"),
-        pl.lit(None, pl.String).alias("wording"),
+        pl.lit(None, pl.Float64).alias("margin"),
+        *(pl.lit(None, pl.String).alias(name) for name in ("heuristic", "label", "wording")),
     )
 
 
