@@ -65,7 +65,7 @@ class Round:
     """Of the end model that learns from program labels and answers."""
     heuristics_only: Score
     answers_only: Score
-    """From as many uniformly drawn answers, none of them reserved, and no program label."""
+    """From as many audits, none of them reserved, and no program label."""
     mix: str
     """How the end model combined program labels and answers."""
 
@@ -183,7 +183,7 @@ class _Loop:
         return publish_labels(self._run, gated.manifest).version
 
     def ask(self, manifest: Manifest, number: int, portion: int, version: int | None) -> int:
-        """Put a round's asks, uniform without published labels; return how many they are."""
+        """Put a round's asks, all audits without published labels; return how many they are."""
         run = replace(self._run, project=_with_budget(self._project, portion))
         batch = f"round {number}"
         asked = put_asks(run, manifest, self._cluster, batch=batch, label_version=version)
