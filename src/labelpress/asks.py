@@ -124,7 +124,7 @@ def choose_asks(
     rest = budget - reserved
     declared = settings.split
     share = AUTOMATIC_AUDIT if declared is None else declared.get("audit", 0.0)
-    pools = _pools(candidates.audit)
+    pools = _Pools(candidates.audit)
     strata: list[Stratum] = ["anchor", "uncovered", "uncertain"]
     if held:
         strata.insert(0, "changed")
@@ -246,25 +246,26 @@ def recheck_worth(looked: int, corrected: int) -> float:
     return min(4 * (corrected + 1) / (looked + 2), 1.0)
 
 
-@dataclass(frozen=True, slots=True)
-class _Pool:
-    """The rows of a cohort from which audits are drawn, and where they lie among each other."""
+class _Pools:
+    """The rows of each cohort from which audits are drawn, and where they lie among each other."""
 
-    rows: pl.DataFrame
-    points: NDArray[np.float64]
+    def __init__(self, audit: pl.DataFrame) -> None:
+        cohorts = audit.partition_by("cohort", maintain_order=True)
+        self._rows = {str(rows["cohort"][0]): rows for rows in cohorts}
+        self._nothing = audit.clear()
+        self._points: dict[str, NDArray[np.float64]] = {}
 
-    def draw(self, count: int, rng: np.random.Generator) -> pl.DataFrame:
-        return self.rows[spread(self.points, count, rng)]
-
-
-def _pools(audit: pl.DataFrame) -> dict[str, _Pool]:
-    cohorts = audit.partition_by("cohort", maintain_order=True)
-    return {str(rows["cohort"][0]): _Pool(rows, points_of(rows)) for rows in cohorts}
+    def draw(self, cohort: str, count: int, rng: np.random.Generator) -> pl.DataFrame:
+        """Draw at most `count` rows of a cohort."""
+        rows = self._rows.get(cohort, self._nothing)
+        if cohort not in self._points:
+            self._points[cohort] = points_of(rows)
+        return rows[spread(self._points[cohort], count, rng)]
 
 
 def _draw_audits(
     candidates: Candidates,
-    pools: Mapping[str, _Pool],
+    pools: _Pools,
     reserved: int,
     teaching: int,
     audited: Mapping[str, int],
@@ -272,11 +273,11 @@ def _draw_audits(
 ) -> pl.DataFrame:
     shares = top_up(reserved + teaching, candidates.cohort_rows, audited)
     drawn = [_as_asks(candidates.audit.head(0), "audit", 1.0)]
+    # one stream for all: cohorts whose roundings fell alike would add up their errors
+    rng = np.random.default_rng([seed, 8, sum(audited.values()), reserved + teaching])
     for cohort, count in sorted(shares.items()):
-        if cohort not in pools:
-            continue
         before = audited.get(cohort, 0)
-        rows = pools[cohort].draw(count, np.random.default_rng([seed, 8, before, count]))
+        rows = pools.draw(cohort, count, rng)
         propensity = (before + rows.height) / candidates.cohort_rows[cohort]
         drawn.append(_as_asks(rows, "audit", min(propensity, 1.0)))
     audits = pl.concat(drawn)

@@ -114,6 +114,8 @@ def pick_candidates(rows: pl.DataFrame, limit: int) -> Candidates:
     thousands at most.
     """
     askable = rows.filter(pl.col("askable"))
+    # audits are drawn by the smallest numbers: what takes other rows must not take those first
+    by_content = askable.with_columns(random=1 - pl.col("random"))
 
     def best(frame: pl.DataFrame, score: str, count: int = limit) -> pl.DataFrame:
         scored = frame.with_columns(pl.col(score).cast(pl.Float64).alias("score"))
@@ -124,8 +126,8 @@ def pick_candidates(rows: pl.DataFrame, limit: int) -> Candidates:
     cohorts = askable.partition_by("cohort", maintain_order=True)
     uncovered = pl.col("n_votes") == 0
     sizes = rows.group_by("cohort").len().sort("cohort")
-    anchors = askable.filter(pl.col("heuristic").is_not_null())
-    doubtful = askable.filter(~uncovered & (pl.col("margin") < 1))
+    anchors = by_content.filter(pl.col("heuristic").is_not_null())
+    doubtful = by_content.filter(~uncovered & (pl.col("margin") < 1))
     return Candidates(
         audit=pl.concat(
             [CANDIDATES.to_frame(), *(best(rows, "random", _pool(limit)) for rows in cohorts)]
@@ -137,10 +139,10 @@ def pick_candidates(rows: pl.DataFrame, limit: int) -> Candidates:
             ]
         ).sort("heuristic", "random", "row_id"),
         uncertain=_spelt(_diverse(doubtful.with_columns(score="margin"), limit)),
-        disputed=best(_unsure_first(askable), "unsure"),
+        disputed=best(_unsure_first(by_content), "unsure"),
         doubtful=best(doubtful, "random"),
-        uncovered=best(askable.filter(uncovered), "random"),
-        changed=best(askable.filter(pl.col("changed")), "random"),
+        uncovered=best(by_content.filter(uncovered), "random"),
+        changed=best(by_content.filter(pl.col("changed")), "random"),
         cohort_rows=dict(sizes.iter_rows()),
         anchor_rows=dict(sorted(anchors.group_by("heuristic").len().iter_rows())),
         doubtful_rows=doubtful.height,

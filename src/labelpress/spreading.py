@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 _DIRECTIONS: Final = 30
 """Of the texts; more of them tell words apart rather than kinds of rows."""
 
+_READ: Final = 2_000
+"""Characters of a text: what it is about shows there, and no text costs more than that."""
+
 _HASHED: Final = 2**18
 """Places for single words and pairs of words."""
 
@@ -51,8 +54,10 @@ def _along(points: NDArray[np.float64]) -> NDArray[np.float64]:
     if points.shape[1] == 0:
         return np.zeros(len(points))
     places, lengths, _ = np.linalg.svd(points - points.mean(axis=0), full_matrices=False)
-    # rounded, so that points that are the same stay so
-    return np.asarray(np.round(places[:, 0] * lengths[0], 9))
+    # Rounded and of one sign, so that points that are the same stay so and every machine agrees.
+    along = np.round(places[:, 0] * lengths[0], 9)
+    farthest = along[np.argmax(np.round(np.abs(along), 6))]
+    return np.asarray(-along if farthest < 0 else along)
 
 
 def points_of(rows: pl.DataFrame) -> NDArray[np.float64]:
@@ -63,10 +68,12 @@ def points_of(rows: pl.DataFrame) -> NDArray[np.float64]:
     directions of latent semantic analysis (Deerwester et al. 1990), at unit length; each class is
     one direction more, in which a row goes as far as its label is ahead of the next.
     """
-    labels, margins = rows["label"].to_numpy(), rows["margin"].to_numpy()
+    labels = rows["label"].to_numpy()
+    margins = rows["margin"].fill_nan(None).fill_null(0).to_numpy()
     names = rows["label"].drop_nulls().unique().sort().to_list()
     said = [np.where(labels == name, margins, 0.0) for name in names]
-    return np.column_stack([_text_points(rows["wording"].fill_null("").to_list()), *said])
+    texts = rows["wording"].fill_null("").str.head(_READ).to_list()
+    return np.column_stack([_text_points(texts), *said])
 
 
 def _text_points(texts: list[str]) -> NDArray[np.float64]:

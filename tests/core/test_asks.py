@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 
 from labelpress.asks import ExpertsSettings, ask_id, choose_asks, recheck_worth
@@ -121,3 +122,65 @@ def test_rechecks_that_correct_nothing_are_worth_little():
     assert recheck_worth(40, 10) == 1
     assert recheck_worth(8, 0) == 0.4
     assert 0 < recheck_worth(1000, 0) < 0.01
+
+
+def test_what_other_strata_take_leaves_the_audits_as_random_as_before():
+    """
+    Period after period the rows without votes are asked too; audits still meet their share of them.
+
+    Were both taken by the same end of the random numbers, the rows that were left would have fewer.
+    """
+    rng = np.random.default_rng(0)
+    rows = pl.concat([many_rows(200)] * 10).with_columns(
+        row_id=pl.int_range(2_000),
+        random=rng.random(2_000),
+        n_votes=np.where(rng.random(2_000) < 0.3, 0, 1),
+        label=pl.lit(None, pl.String),
+        heuristic=pl.lit(None, pl.String),
+    )
+    settings = ExpertsSettings(budget=40, split={"audit": 0.3, "uncovered": 0.7})
+    uncovered = rows["n_votes"] == 0
+    seen, audited, met = pl.Series("row_id", [], pl.String), 0, []
+    for _ in range(12):
+        askable = ~pl.col("row_id").cast(pl.String).is_in(seen.implode())
+        asks = choose_asks(
+            pick_candidates(rows.with_columns(askable=askable), 40),
+            settings,
+            {"new": audited},
+            seed=0,
+            satisfied=False,
+            held=False,
+        )
+        audits = asks.filter(pl.col("stratum") == "audit")
+        met += uncovered.gather(audits["row_id"].cast(pl.Int64)).to_list()
+        seen, audited = pl.concat([seen, asks["row_id"]]), audited + audits.height
+
+    assert abs(np.mean(met) - uncovered.mean()) < 0.06
+
+
+def test_cohorts_of_one_size_do_not_round_alike():
+    """Else a kind of row that each cohort has would be met too often in all of them, or in none."""
+    shares = []
+    for seed in range(40):
+        weeks = [
+            many_rows(200).with_columns(
+                row_id=pl.int_range(200) + 200 * week,
+                random=np.random.default_rng([seed, week]).random(200),
+                cohort=pl.lit(f"week {week:02}"),
+                label=pl.when(pl.int_range(200) % 10 == 0).then(pl.lit("spam")),
+                margin=pl.lit(0.9),
+            )
+            for week in range(20)
+        ]
+        asks = choose_asks(
+            pick_candidates(pl.concat(weeks), 60),
+            ExpertsSettings(budget=60, split={"audit": 1.0}),
+            {},
+            seed=seed,
+            satisfied=False,
+            held=False,
+        )
+        shares.append((asks["row_id"].cast(pl.Int64) % 10 == 0).mean())
+
+    plain = 0.1 * 0.9 / asks.height
+    assert np.var(shares) < plain

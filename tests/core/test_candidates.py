@@ -26,14 +26,14 @@ ROWS = pl.DataFrame(
 
 
 def test_each_stratum_keeps_its_best_rows():
-    """Audits by random number, uncertain ones by margin, disputed ones by how surely so."""
+    """Audits by the smallest numbers, others by margin, by how surely disputed, or the largest."""
     found = pick_candidates(ROWS, 2)
 
     assert found.audit["row_id"].to_list() == ["2", "3", "1", "5", "4"]
-    assert found.anchor["row_id"].to_list() == ["3", "1"]
-    assert found.uncertain["row_id"].to_list() == ["3", "2"]
+    assert found.anchor["row_id"].to_list() == ["1", "3"]
+    assert found.uncertain["row_id"].to_list() == ["1", "2"]
     assert found.disputed["row_id"].to_list() == ["4", "2"]
-    assert found.doubtful["row_id"].to_list() == ["2", "3"]
+    assert found.doubtful["row_id"].to_list() == ["1", "3"]
     assert found.uncovered["row_id"].to_list() == ["5"]
     assert found.changed["row_id"].to_list() == ["2"]
     assert (found.cohort_rows, found.uncovered_rows) == ({"new": 2, "old": 3}, 1)
