@@ -139,7 +139,7 @@ def put_asks(
     if count and experts.split is None:
         worth = recheck_worth(*count_corrections(asks, answers, run.classes))
     known = pl.Series("wording", [], dtype=pl.String)
-    if not satisfied:  # else a handful of audits, which are not worth reading texts for
+    if not satisfied:  # else audits alone, fewer than before and not worth reading texts for
         candidates, known = _worded(run, manifest, cluster, candidates, asks)
     audits = asks.filter(pl.col("stratum") == "audit")
     chosen = choose_asks(

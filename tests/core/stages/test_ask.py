@@ -75,7 +75,8 @@ def test_near_identical_rows_are_asked_once(project, cluster):
     )
     project.configure(
         "budget = 6",
-        "budget = 10\nreserved_share = 0.0\nsplit = { uncovered = 1.0 }\ntarget_accuracy = 1.0",
+        "budget = 10\nreserved_share = 0.0\ntarget_accuracy = 1.0\n"
+        "split = { uncovered = 0.5, uncertain = 0.5 }",
     )
     project.print(cluster, "2026-03-02")
 
