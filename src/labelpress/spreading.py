@@ -54,7 +54,7 @@ def _along(points: NDArray[np.float64]) -> NDArray[np.float64]:
     if points.shape[1] == 0:
         return np.zeros(len(points))
     places, lengths, _ = np.linalg.svd(points - points.mean(axis=0), full_matrices=False)
-    # Rounded and of one sign, so that points that are the same stay so and every machine agrees.
+    # Rounded and of one sign: points that are the same stay so, and machines agree but for ties.
     along = np.round(places[:, 0] * lengths[0], 9)
     farthest = along[np.argmax(np.round(np.abs(along), 6))]
     return np.asarray(-along if farthest < 0 else along)
