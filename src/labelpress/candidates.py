@@ -123,32 +123,31 @@ def pick_candidates(rows: pl.DataFrame, limit: int) -> Candidates:
         # not a sort of all rows for the sake of a hundred
         return _spelt(scored.bottom_k(count, by=order).sort(order))
 
-    cohorts = askable.partition_by("cohort", maintain_order=True)
+    def each(frame: pl.DataFrame, by: str, count: int = limit) -> pl.DataFrame:
+        groups = frame.partition_by(by, maintain_order=True)
+        return pl.concat([CANDIDATES.to_frame(), *(best(rows, "random", count) for rows in groups)])
+
     uncovered = pl.col("n_votes") == 0
-    sizes = rows.group_by("cohort").len().sort("cohort")
     anchors = by_content.filter(pl.col("heuristic").is_not_null())
     doubtful = by_content.filter(~uncovered & (pl.col("margin") < 1))
     return Candidates(
-        audit=pl.concat(
-            [CANDIDATES.to_frame(), *(best(rows, "random", _pool(limit)) for rows in cohorts)]
-        ),
-        anchor=pl.concat(
-            [
-                CANDIDATES.to_frame(),
-                *(best(rows, "random") for rows in anchors.partition_by("heuristic")),
-            ]
-        ).sort("heuristic", "random", "row_id"),
+        audit=each(askable, "cohort", _pool(limit)),
+        anchor=each(anchors, "heuristic").sort("heuristic", "random", "row_id"),
         uncertain=_spelt(_diverse(doubtful.with_columns(score="margin"), limit)),
         disputed=best(_unsure_first(by_content), "unsure"),
         doubtful=best(doubtful, "random"),
         uncovered=best(by_content.filter(uncovered), "random"),
         changed=best(by_content.filter(pl.col("changed")), "random"),
-        cohort_rows=dict(sizes.iter_rows()),
-        anchor_rows=dict(sorted(anchors.group_by("heuristic").len().iter_rows())),
+        cohort_rows=_sizes(rows, "cohort"),
+        anchor_rows=_sizes(anchors, "heuristic"),
         doubtful_rows=doubtful.height,
         uncovered_rows=rows.filter(uncovered).height,
         changed_rows=rows.filter(pl.col("changed")).height,
     )
+
+
+def _sizes(rows: pl.DataFrame, by: str) -> dict[str, int]:
+    return dict(sorted(rows.group_by(by).len().iter_rows()))
 
 
 def _pool(limit: int) -> int:
@@ -195,16 +194,14 @@ def merge_candidates(parts: list[Candidates], limit: int) -> Candidates:
         frames: list[pl.DataFrame] = [getattr(part, name) for part in parts]
         return pl.concat(frames).sort("score", "random", "row_id").head(limit)
 
-    audits = pl.concat([part.audit for part in parts]).sort("random", "row_id")
+    def each(name: str, by: str, count: int = limit) -> pl.DataFrame:
+        frames: list[pl.DataFrame] = [getattr(part, name) for part in parts]
+        ranked = pl.concat(frames).sort(by, "random", "row_id")
+        return ranked.group_by(by, maintain_order=True).head(count).select(CANDIDATES.names())
+
     return Candidates(
-        audit=audits.group_by("cohort", maintain_order=True)
-        .head(_pool(limit))
-        .select(CANDIDATES.names()),
-        anchor=pl.concat([part.anchor for part in parts])
-        .sort("heuristic", "random", "row_id")
-        .group_by("heuristic", maintain_order=True)
-        .head(limit)
-        .select(CANDIDATES.names()),
+        audit=each("audit", "cohort", _pool(limit)),
+        anchor=each("anchor", "heuristic"),
         uncertain=_diverse(pl.concat([part.uncertain for part in parts]), limit),
         disputed=best("disputed"),
         doubtful=best("doubtful"),
