@@ -293,6 +293,10 @@ class SmallProject:
         """Replace a piece of project.toml, which must be there."""
         self._replace("project.toml", old, new)
 
+    def draw_by(self, seed: int) -> None:
+        """Let another seed say which rows are audits: of twelve rows it decides what happens."""
+        self.configure('name = "reviews"', f'name = "reviews"\nseed = {seed}')
+
     def edit(self, old: str, new: str) -> None:
         """Replace a piece of heuristics.py, which must be there."""
         self._replace("heuristics.py", old, new)

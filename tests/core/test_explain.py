@@ -69,7 +69,7 @@ def test_a_past_version_is_explained_by_the_heuristics_of_its_time(project, clus
 def test_an_answer_to_what_a_row_was_is_stale(project, cluster):
     """Also where another answer, to what the row is, overrides its label."""
     # answers that let the third period be published too
-    project.configure('name = "reviews"', 'name = "reviews"\nseed = 2')
+    project.draw_by(seed=2)
     project.print(cluster)
     row_id = project.store.asks.read().filter(~pl.col("reserved"))["row_id"][0]
     project.print(cluster, "2026-03-09")

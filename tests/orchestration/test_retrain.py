@@ -17,7 +17,7 @@ def test_an_earlier_version_teaches_a_model_of_its_own(project, cluster):
     """It names the version, the code and the cost, and the champion's predictions are there."""
     project.configure("[experts]", "[gate]\nmax_churn = 1.0\n[experts]")
     # answers by which a first model beats the class prior
-    project.configure('name = "reviews"', 'name = "reviews"\nseed = 2')
+    project.draw_by(seed=2)
     for period in (FIRST, SECOND):
         relabel(str(project.path), period=period, cluster=cluster.address)
         project.write("day-4.parquet", [("d1", "subscribe please", 1, "spam")])

@@ -124,7 +124,7 @@ def _scenario(project, cluster, uri):
     """Print two periods, the second with a retry; hold a third; roll back."""
     tracking = Tracking(uri, "reviews")
     # answers by which a first model beats the class prior
-    project.configure('name = "reviews"', 'name = "reviews"\nseed = 2')
+    project.draw_by(seed=2)
     _finish(project.print(cluster, FIRST), tracking, cluster)
     project.write(
         "day-4.parquet", project.frame("day-1.parquet").with_columns(id="d" + pl.col("id"))

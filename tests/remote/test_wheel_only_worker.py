@@ -101,6 +101,8 @@ def polite(row):
         assert origins["flows"] is None
         assert origins["tasks"] is None
 
+    # answers among which is that of the one row without a vote
+    project.draw_by(seed=2)
     with open_cluster(address) as cluster:
         project.print(cluster, FIRST)
         project.write("day-4.parquet", [("d1", "thank you for this song", 3, "ham")])
@@ -113,7 +115,7 @@ def polite(row):
     assert printed.gated.manifest.cells_computed == 5
     assert printed.labels.filter(printed.labels["row_id"] == "d1")["label"].to_list() == ["ham"]
     assert trained is not None
-    assert trained.rows == printed.labels["label"].is_not_null().sum()
+    assert trained.rows == 13
 
 
 def test_workers_of_another_version_are_refused_as_a_run_connects(address, wheel):
