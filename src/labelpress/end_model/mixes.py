@@ -53,6 +53,8 @@ class Lesson:
     """Fits on features, soft targets and a penalty."""
     linear: bool
     """Whether `fit` is our ridge, whose penalty can be chosen."""
+    balanced: bool = False
+    """Whether `class_weights` give each class the same total weight."""
 
     @property
     def answered(self) -> NDArray[np.int64]:
@@ -172,6 +174,19 @@ def fit_by(recipe: Recipe, lesson: Lesson, rows: NDArray[np.int64]) -> Learner:
     if recipe.mix == "program":
         return recipe.base
     return fit_offset(lesson, recipe.base, recipe.penalty, rows, recipe.weight)
+
+
+def balance(program: Floats, answers: NDArray[np.int64]) -> Floats:
+    """
+    Return class weights, shape (K,), by which each class has the same total weight.
+
+    `program`, shape (n, K), counts where `answers`, shape (n,), is -1. A class without rows weighs
+    nothing.
+    """
+    classes = program.shape[1]
+    mass = program[answers < 0].sum(axis=0)
+    mass += np.bincount(answers[answers >= 0], minlength=classes)
+    return np.where(mass > 0, mass.sum() / (classes * np.maximum(mass, 1e-12)), 0.0)
 
 
 def half_sharp(program: Floats) -> Floats:

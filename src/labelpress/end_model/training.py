@@ -19,6 +19,7 @@ from labelpress.end_model.mixes import (
     Learner,
     Lesson,
     Recipe,
+    balance,
     fit_answers,
     fit_bases,
     fit_by,
@@ -190,14 +191,17 @@ def prepare(
         seen = fit_vote_features(votes) if like is None else like.views[-1][1]
         views.append((beside(X, votes, seen), seen))
     importance = _importance(codes, propensity, audit)
-    class_weights = (
-        _class_weights(program, codes, settings.class_weight)
-        if like is None
-        else like.views[0][0].class_weights
-    )
+    balanced = settings.class_weight == "balanced"
+    if like is None:
+        class_weights = balance(program, codes) if balanced else np.ones(len(classes))
+    else:
+        class_weights = like.views[0][0].class_weights
     how = _how_to_learn(settings, seed)
     linear = settings.estimator is None
-    lessons = [Lesson(x, program, codes, importance, class_weights, how, linear) for x, _ in views]
+    lessons = [
+        Lesson(x, program, codes, importance, class_weights, how, linear, balanced)
+        for x, _ in views
+    ]
     shown = votes if settings.distils and like is None else None
     return Prepared(fitted, tuple(zip(lessons, [seen for _, seen in views], strict=True)), shown)
 
@@ -319,15 +323,6 @@ def _importance(
         answered = answers >= 0
         importance[answered] = weigh_answers(propensity[answered], audit[answered])
     return importance
-
-
-def _class_weights(program: Floats, answers: NDArray[np.int64], how: str) -> Floats:
-    classes = program.shape[1]
-    if how == "none":
-        return np.ones(classes)
-    mass = program[answers < 0].sum(axis=0)
-    mass += np.bincount(answers[answers >= 0], minlength=classes)
-    return np.where(mass > 0, mass.sum() / (classes * np.maximum(mass, 1e-12)), 0.0)
 
 
 def _check_shapes(
