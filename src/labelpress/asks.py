@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from labelpress.aiming import AIMED
 from labelpress.spreading import points_of, spread
 from labelpress.wordings import first_of_each
 
@@ -29,9 +31,6 @@ AUTOMATIC_RECHECK = 0.1
 Of what the reserved audits leave: at most so many are answers looked at a second time, and fewer
 where that has corrected few.
 """
-
-AUTOMATIC_AUDIT = 0.5
-"""Of what the reserved audits leave: drawn at random all the same, since margins alone mislead."""
 
 
 class ExpertsSettings(BaseModel):
@@ -104,47 +103,42 @@ def choose_asks(
     uniform: bool = False,
     rechecks: pl.DataFrame | None = None,
     known: Sequence[str] | pl.Series = (),
+    aims: Mapping[str, float] = MappingProxyType({}),
 ) -> pl.DataFrame:
     """
     Choose the rows to ask within the budget; columns of `CANDIDATES` plus those of an ask.
 
-    Audits come first: the reserved share certifies. Without `[experts] split` half of what is left
-    are audits that measure and teach and at most a tenth goes to `rechecks` (columns of
-    `CANDIDATES`, half of them suspects); the rest goes to the rows that a held candidate would
-    change, then in equal parts to the anchors, the uncovered and the uncertain rows that there are.
-    With `uniform` (a cold start) everything left goes to audits; once `satisfied` (the accuracy
-    target is reached) only the reserved audits are asked. Of near-identical rows one is asked, and
-    none where its wording is `known`: asked before. Audits are drawn whatever their wording, since
-    they stand for the rows as they are, each row as likely as any other, and spread over all kinds
-    of rows. What the strata have too few rows for is spent on audits, which are drawn first, so
-    that their propensities count them.
+    Audits come first: the reserved share certifies. The rest is split as `[experts] split` says,
+    else by `aims` (the shares of anchor, uncovered and uncertain, see `aim`); where a candidate is
+    held, half of it goes to the rows whose label that would change. `rechecks` (columns of
+    `CANDIDATES`, half of them suspects) are asked beside, and all that is left are audits that
+    measure and teach. With `uniform` (a cold start) everything goes to audits; once `satisfied`
+    (the accuracy target is reached) only the reserved audits are asked. Of near-identical rows one
+    is asked, and none where its wording is `known`: asked before. Audits are drawn whatever their
+    wording, since they stand for the rows as they are, each row as likely as any other, and spread
+    over all kinds of rows. What the strata have too few rows for is spent on audits, which are
+    drawn first, so that their propensities count them.
     """
     budget = settings.budget
     reserved = round(budget * settings.reserved_share)
     rest = budget - reserved
-    declared = settings.split
-    share = AUTOMATIC_AUDIT if declared is None else declared.get("audit", 0.0)
     pools = _Pools(candidates.audit)
-    strata: list[Stratum] = ["anchor", "uncovered", "uncertain"]
-    if held:
-        strata.insert(0, "changed")
+    shares = _shares(settings, aims, held=held)
+    counts = {stratum: math.floor(rest * share) for stratum, share in shares.items()}
+    again = 0 if rechecks is None else rechecks.height
+    random = rest if uniform else rest - again - sum(counts.values())
 
     def spend(spare: int) -> pl.DataFrame:
         """Choose with `spare` more audits in place of what strata lack."""
-        teaching = 0 if satisfied else rest if uniform else math.floor(rest * share) + spare
+        teaching = 0 if satisfied else random + spare
         asks = _draw_audits(candidates, pools, reserved, teaching, audited, seed)
         if satisfied or uniform:
             return asks
         if rechecks is not None:
             asks = pl.concat([asks, _as_asks(rechecks, "recheck", 1.0)])
-        for place, stratum in enumerate(strata):
-            left = budget - asks.height
-            if declared is not None:
-                count = math.floor(rest * declared.get(stratum, 0.0))
-            else:
-                due = left + spare
-                count = due if stratum == "changed" else due // (len(strata) - place)
-            drawn = _draw(candidates, stratum, min(count, left), _Taken.by(asks, known))
+        for stratum, count in counts.items():
+            few = min(count, budget - asks.height)
+            drawn = _draw(candidates, stratum, few, _Taken.by(asks, known))
             asks = pl.concat([asks, drawn])
         return asks
 
@@ -156,6 +150,19 @@ def choose_asks(
         if satisfied or left == 0 or audits == before:
             return asks
         spare += left
+
+
+def _shares(
+    settings: ExpertsSettings, aims: Mapping[str, float], *, held: bool
+) -> dict[Stratum, float]:
+    """Return what share of the asks goes to each stratum that is chosen by content, in order."""
+    by_content: list[Stratum] = ["anchor", "uncovered", "uncertain"]
+    if held:
+        by_content.insert(0, "changed")
+    given: dict[str, float] = {"changed": AIMED} if held else dict(aims)
+    if settings.split is not None:
+        given = {str(stratum): share for stratum, share in settings.split.items()}
+    return {stratum: given.get(stratum, 0.0) for stratum in by_content}
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,11 +206,12 @@ def _draw(candidates: Candidates, stratum: Stratum, count: int, taken: _Taken) -
                 else pl.col("propensity"),
             )
         case "uncertain":
-            # A row chosen for its score would be chosen again: its propensity is one. The other
-            # half comes from the reservoir, so that what is far from every border is seen too.
-            disputed = taken.leaves(candidates.disputed).head((count + 1) // 4)
+            # A row chosen for its score would be chosen again: its propensity is one. The last
+            # quarter comes from the reservoir, so that what is far from every border is seen too.
+            by_score = (3 * count + 3) // 4
+            disputed = taken.leaves(candidates.disputed).head(by_score // 2)
             beside = _Taken.by(disputed)
-            closest = beside.leaves(fresh).head((count + 1) // 2 - disputed.height)
+            closest = beside.leaves(fresh).head(by_score - disputed.height)
             scored = pl.concat([closest, disputed])
             spare = _Taken.by(scored).leaves(taken.leaves(candidates.doubtful))
             reservoir = _reservoir(spare.head(count - scored.height), candidates)

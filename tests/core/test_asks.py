@@ -50,7 +50,7 @@ def test_partitions_choose_the_same_rows_together_as_one_table():
 
 
 def test_rows_that_the_champion_disputes_share_the_uncertain_stratum():
-    """A quarter of it, the surest first; they say why they are asked."""
+    """Half of what is asked by score, the surest first; they say why they are asked."""
     rows = many_rows(200).with_columns(
         disputed=pl.when(pl.col("row_id") % 50 == 7).then(pl.col("row_id") / 200)
     )
@@ -60,27 +60,55 @@ def test_rows_that_the_champion_disputes_share_the_uncertain_stratum():
     asks = choose_asks(candidates, settings, {}, seed=0, satisfied=False, held=False)
 
     disputed = asks.filter(pl.col("reason").str.contains("champion"))
-    assert disputed["row_id"].to_list() == ["157", "107", "57"]
+    assert disputed["row_id"].to_list() == ["157", "107", "57", "7"]
+    random = asks.filter(pl.col("reason").str.contains("random among"))
+    assert random.height == 3
     assert disputed["stratum"].unique().to_list() == ["uncertain"]
     assert asks.height == asks["row_id"].n_unique() == 12
 
 
 def test_the_budget_is_split_by_itself_or_as_declared():
     """Reserved audits come off first; no row is asked twice, and each says why."""
-    by_itself = asked(ExpertsSettings(budget=40, reserved_share=0.25))
+    aims = {"anchor": 0.2, "uncovered": 0.1, "uncertain": 0.2}
+    by_itself = asked(ExpertsSettings(budget=40, reserved_share=0.25), aims=aims)
     declared = asked(ExpertsSettings(budget=40, reserved_share=0.25, split={"anchor": 1.0}))
 
     assert dict(by_itself.group_by("stratum").len().iter_rows()) == {
         "audit": 25,
-        "anchor": 5,
-        "uncovered": 5,
-        "uncertain": 5,
+        "anchor": 6,
+        "uncovered": 3,
+        "uncertain": 6,
     }
     assert dict(declared.group_by("stratum").len().iter_rows()) == {"audit": 10, "anchor": 30}
     assert by_itself["row_id"].n_unique() == 40
     anchor = declared.filter(pl.col("stratum") == "anchor").row(0, named=True)
     assert anchor["reason"] == "few answers say how often the heuristic rare is right"
     assert anchor["propensity"] == 30 / 50
+
+
+def test_without_aims_all_asks_are_audits():
+    """As before the first answer, when nothing is known of where the mistakes are."""
+    found = asked(ExpertsSettings(budget=40, reserved_share=0.25))
+
+    assert found["stratum"].to_list() == ["audit"] * 40
+
+
+def test_a_held_candidate_takes_half_for_the_rows_that_it_would_change():
+    """Whatever the aims."""
+    rows = many_rows(200).with_columns(changed=pl.col("row_id") < 60)
+    settings = ExpertsSettings(budget=40, reserved_share=0.25)
+
+    asks = choose_asks(
+        pick_candidates(rows, 40),
+        settings,
+        {},
+        seed=0,
+        satisfied=False,
+        held=True,
+        aims={"anchor": 0.5},
+    )
+
+    assert dict(asks.group_by("stratum").len().iter_rows()) == {"audit": 25, "changed": 15}
 
 
 def test_what_a_stratum_has_too_few_rows_for_is_spent_on_audits():

@@ -51,7 +51,8 @@ EDITS = ('["subscribe", "my channel"]', '["subscribe", "verse"]', '["subscribe"]
 def _template(tmp_path_factory, write_project, cluster):
     """Four versions, each but the first after an edit of one heuristic."""
     project = write_project(tmp_path_factory.mktemp("maintained") / "reviews")
-    open_gate = "[gate]\nmax_churn = 1.0\nmax_balance_gap = 1.0\n[end_model.features]"
+    limits = "max_churn = 1.0\nmax_balance_gap = 1.0\nmax_coverage_drop = 1.0"
+    open_gate = f"[gate]\n{limits}\n[end_model.features]"
     project.configure("[end_model.features]", open_gate)
     for number, period in enumerate(PERIODS):
         if number:
@@ -157,7 +158,6 @@ def test_the_next_run_goes_on_where_the_last_stopped(printed, cluster):
 
 def test_marked_votes_are_not_taken_up(printed, cluster):
     """An edit that is taken back is computed anew while its old votes wait to be removed."""
-    printed.configure("max_churn", "max_coverage_drop = 1.0\nmax_churn")
     printed.edit(EDITS[3], EDITS[1])
     assert printed.plan(cluster, "2026-03-30").cells_missing == 0
     _maintain(printed)

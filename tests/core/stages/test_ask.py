@@ -146,3 +146,49 @@ def test_rows_that_the_champion_disputes_are_asked(project, cluster):
 
     asks = project.store.asks.read().filter(pl.col("reason").str.contains("champion"))
     assert asks["row_id"].to_list() == ["c2"]
+
+
+def test_where_mistakes_are_rare_some_asks_go_to_unsure_rows(project, cluster):
+    """
+    The labels are right but where two heuristics disagree, which is on one row in eight.
+
+    A draw at random finds few mistakes then; before the first answer nobody knows that.
+    """
+    project.heuristics(
+        """
+        from labelpress import keywords
+
+        begging = keywords(["subscribe", "channel"], label="spam", column="text")
+        musical = keywords(["song"], label="ham", column="text")
+        """
+    )
+    for part in ("day-1.parquet", "day-2.parquet", "day-3.parquet"):
+        project.remove(part)
+    texts = ("please subscribe", "nice song", "my channel", "so good a song")
+    rows = []
+    for n in range(400):
+        own = "".join("abcdefghij"[int(digit)] for digit in f"{n:03}")
+        if n % 8 == 3:
+            gold = "spam" if n % 16 == 3 else "ham"
+            rows.append((f"r{n:03}", f"subscribe to this song {own}", 3, gold))
+        else:
+            gold, stars = ("spam", 1) if n % 2 == 0 else ("ham", 5)
+            rows.append((f"r{n:03}", f"{texts[n % 4]} {own}", stars, gold))
+    project.write("all.parquet", rows)
+    project.configure("budget = 6", "budget = 60\nreserved_share = 0.0\ntarget_accuracy = 1.0")
+    project.configure(
+        "[end_model.features]",
+        "[gate]\nmax_churn = 1.0\nmax_balance_gap = 1.0\n[end_model.features]",
+    )
+    for day in ("02", "09"):
+        project.print(cluster, f"2026-03-{day}")
+
+    asks = project.store.asks.read()
+    by_period = {
+        str(period): dict(one.group_by("stratum").len().iter_rows())
+        for (period,), one in asks.group_by("period")
+    }
+    assert by_period["2026-03-02"] == {"audit": 60}
+    assert by_period["2026-03-09"]["uncertain"] >= 6
+    unsure = asks.filter(pl.col("stratum") == "uncertain")["row_id"]
+    assert ((unsure.str.slice(1).cast(pl.Int64) % 8) == 3).mean() > 2 / 8
