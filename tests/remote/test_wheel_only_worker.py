@@ -102,7 +102,7 @@ def polite(row):
         assert origins["tasks"] is None
 
     # answers among which is that of the one row without a vote
-    project.draw_by(seed=2)
+    project.draw_by(seed=9)
     with open_cluster(address) as cluster:
         project.print(cluster, FIRST)
         project.write("day-4.parquet", [("d1", "thank you for this song", 3, "ham")])
